@@ -3,6 +3,7 @@
 //! The programs in `fuzz_targets` only pass their input to these functions.
 
 pub mod bodies;
+pub mod calls;
 pub mod claims_header;
 pub mod connection_string;
 pub mod handshake;

@@ -36,6 +36,8 @@ mod auth;
 #[cfg(feature = "functions-bindings")]
 pub mod bindings;
 mod build;
+#[cfg(feature = "server")]
+mod call_connections;
 mod client_address;
 pub mod config;
 mod counters;

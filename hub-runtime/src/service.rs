@@ -6,15 +6,19 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
+#[cfg(feature = "server")]
+use futures_util::future::Either;
 use http::{HeaderValue, Request, Response, StatusCode, header};
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::Full;
 #[doc(inline)]
 pub use hub_core::Contract;
+#[cfg(feature = "server")]
+use hub_core::upstream::REQUEST_ID;
 use hub_net::{BoxError, body::UnreadBody};
 use tower_service::Service;
 
@@ -22,6 +26,8 @@ pub use crate::counters::Counters;
 #[cfg(feature = "server")]
 pub use crate::host::RequestBody;
 
+#[cfg(feature = "server")]
+use crate::call_connections::{self, Connections};
 #[cfg(feature = "functions")]
 use crate::functions;
 #[cfg(feature = "local")]
@@ -39,11 +45,25 @@ use crate::{
 #[derive(Clone)]
 pub struct HubService {
     app: Arc<Inner>,
+    /// Where connections for several calls at once run, if the app offers them.
+    #[cfg(feature = "server")]
+    connections: Option<Arc<Connections>>,
 }
 
 impl HubService {
     pub(crate) fn new(app: Arc<Inner>) -> Self {
-        Self { app }
+        Self {
+            app,
+            #[cfg(feature = "server")]
+            connections: None,
+        }
+    }
+
+    /// A service that offers connections for several calls at once.
+    #[cfg(feature = "server")]
+    pub(crate) fn offering(app: Arc<Inner>, connections: Connections) -> Self {
+        let connections = call_connections::can_offer(&app).then(|| Arc::new(connections));
+        Self { app, connections }
     }
 }
 
@@ -68,15 +88,43 @@ where
     }
 
     fn call(&mut self, request: Request<B>) -> HubServiceFuture {
-        let (parts, body) = request.into_parts();
-        HubServiceFuture(answer(Arc::clone(&self.app), parts, body))
+        #[allow(unused_mut, reason = "only the server of this crate has upgrades")]
+        let (mut parts, body) = request.into_parts();
+        #[cfg(feature = "server")]
+        if let Some(connections) = &self.connections {
+            if call_connections::is_asked(&parts)
+                && let Some(response) = call_connections::open(&self.app, connections, &mut parts)
+            {
+                return HubServiceFuture::new(response);
+            }
+            // Only hub-local sends request ids.
+            let offers = parts.headers.contains_key(REQUEST_ID);
+            let response = answer(Arc::clone(&self.app), parts, body);
+            return HubServiceFuture { response, offers };
+        }
+        HubServiceFuture::new(answer(Arc::clone(&self.app), parts, body))
     }
 }
 
 /// The future of a response of [`HubService`]. If the future is dropped, a hub method that has started runs
 /// to completion.
 #[must_use = "futures do nothing unless awaited"]
-pub struct HubServiceFuture(ResponseFuture);
+pub struct HubServiceFuture {
+    response: ResponseFuture,
+    /// Whether the response offers connections for several calls at once.
+    #[cfg(feature = "server")]
+    offers: bool,
+}
+
+impl HubServiceFuture {
+    fn new(response: ResponseFuture) -> Self {
+        Self {
+            response,
+            #[cfg(feature = "server")]
+            offers: false,
+        }
+    }
+}
 
 /// The boxed future of a response.
 pub(crate) type ResponseFuture = Pin<Box<dyn Future<Output = Response<Bytes>> + Send>>;
@@ -85,7 +133,10 @@ impl Future for HubServiceFuture {
     type Output = Result<Response<HubBody>, Infallible>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.as_mut().poll(cx).map(|answer| Ok(challenged(answer).map(HubBody::from)))
+        let answer = ready!(self.response.as_mut().poll(cx));
+        #[cfg(feature = "server")]
+        let answer = if self.offers { call_connections::offering(answer) } else { answer };
+        Poll::Ready(Ok(challenged(answer).map(HubBody::from)))
     }
 }
 
@@ -147,6 +198,30 @@ where
         }
         Destination::Other => Box::pin(other(app, parts, UnreadBody::new(body))),
     }
+}
+
+/// Handles a call of a connection that carries upstream calls only.
+#[cfg(feature = "server")]
+pub(crate) fn answer_call(
+    app: Arc<Inner>,
+    parts: http::request::Parts,
+    body: Full<Bytes>,
+) -> impl Future<Output = Response<Bytes>> + Send + 'static {
+    let other: ResponseFuture = match destination(&app, &parts) {
+        // Not boxed: it is part of the task of the call.
+        Destination::Upstream => {
+            let ids = InvocationIds::OfClients;
+            return Either::Left(upstream::handle(app, parts.headers, body, ids, || false));
+        }
+        Destination::Refusal(refusal) => Box::pin(std::future::ready(refusal)),
+        Destination::Other => Box::pin(async move {
+            match app.routes.of(&parts.method, parts.uri.path()) {
+                Route::Upstream => app.wrong_codes.refuse().await,
+                _ => text(StatusCode::NOT_FOUND, "not found"),
+            }
+        }),
+    };
+    Either::Right(other)
 }
 
 /// What handles a request.

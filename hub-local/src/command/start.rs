@@ -91,6 +91,10 @@ pub(super) struct StartArgs {
     /// clients contain no details
     #[arg(long)]
     strict: bool,
+    /// Send each upstream call as an HTTP/1.1 request of its own. Otherwise, calls to an app of this project that run at the
+    /// same time share a connection, in a format that packet captures show as bytes
+    #[arg(long)]
+    no_upgrade: bool,
     /// Log level: off, error, warn, info, debug or trace; or tracing directives (target=level,…)
     #[arg(long, value_name = "LEVEL", env = "HUB_LOCAL_LOG", default_value = "info")]
     log: String,
@@ -182,6 +186,7 @@ async fn serve(
     let listeners = listen::listen(arguments.ip, arguments.port)?;
     let upstream_timeout = arguments.limits.upstream_timeout.unwrap_or(UPSTREAM_TIMEOUT);
     let upstream = HttpUpstream::with_templates(templates.clone()).timeout(upstream_timeout);
+    let upstream = if arguments.no_upgrade { upstream.without_upgrade() } else { upstream };
     let port = listen::port_of(&listeners)?;
     let url = listen::url(&arguments, port);
     let reach = Reach::of(arguments.ip.unwrap_or(Ipv4Addr::LOCALHOST.into()));

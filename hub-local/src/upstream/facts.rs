@@ -12,7 +12,7 @@ use hub_core::{
     upstream::{CLIENT_QUERY, CONNECTION_ID, HUB, SIGNATURE, USER_CLAIMS, USER_ID},
 };
 
-use crate::{auth::identity::Identity, query::Query};
+use crate::{auth::identity::Identity, query::Query, random};
 
 /// What all upstream calls of a connection have in common. An idle client has no headers: they are made for each
 /// call that needs them.
@@ -121,6 +121,20 @@ impl ConnectionFacts {
         });
     }
 
+    /// Headers that prove that the service knows the access keys: a fresh random id, and its signatures, as a call has them.
+    pub(crate) fn proof(&self) -> HeaderMap {
+        let id = random::Id::random().text();
+        let signatures = self.signatures(&id);
+        let valid = |text: &str| HeaderValue::from_str(text).ok();
+        let values = [(CONNECTION_ID, valid(&id)), (SIGNATURE, valid(&signatures))];
+        values.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()
+    }
+
+    fn signatures(&self, id: &str) -> String {
+        let signatures: Vec<_> = self.keys.iter().map(|key| signature::sign(key, id)).collect();
+        signatures.join(",")
+    }
+
     /// The memory that the facts use.
     pub(crate) fn size(&self) -> usize {
         let optional = [&self.user, &self.claims].into_iter().flatten().map(|text| text.len());
@@ -131,13 +145,12 @@ impl ConnectionFacts {
 
 impl ConnectionHeaders for ConnectionFacts {
     fn headers(&self) -> HeaderMap {
-        let signatures: Vec<_> =
-            self.keys.iter().map(|key| signature::sign(key, &self.id)).collect();
+        let signatures = self.signatures(&self.id);
         let query = (!self.query.is_empty()).then(|| format!("?{}", self.query));
         let values = [
             (CONNECTION_ID, Some(&*self.id)),
             (HUB, Some(&*self.hub)),
-            (SIGNATURE, Some(&*signatures.join(","))),
+            (SIGNATURE, Some(&*signatures)),
             (USER_ID, self.user.as_deref()),
             (USER_CLAIMS, self.claims.as_deref()),
             (CLIENT_QUERY, query.as_deref()),

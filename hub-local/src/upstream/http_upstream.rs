@@ -17,7 +17,8 @@ use hub_core::{
     upstream::{CATEGORY, EVENT, HUB, MESSAGES, REQUEST_ID, add_trace, with_category},
 };
 use hub_net::{
-    client::{GaiResolver, HttpClient, RequestError, lines},
+    calls::caller::Block,
+    client::{GaiResolver, HttpClient, RequestError, UpstreamCall, lines},
     standstill::timeout,
 };
 use parking_lot::RwLock;
@@ -58,6 +59,7 @@ pub struct HttpUpstream {
     templates: Arc<RwLock<Arc<[Template]>>>,
     client: Arc<HttpClient<GuardedResolver<GaiResolver>>>,
     timeout: Duration,
+    is_upgrading: bool,
 }
 
 impl fmt::Debug for HttpUpstream {
@@ -82,6 +84,7 @@ impl HttpUpstream {
             templates: Arc::new(RwLock::new(templates.into_iter().collect())),
             client: Arc::new(HttpClient::new(GuardedResolver(GaiResolver::new()), IDLE_TIMEOUT)),
             timeout: DEFAULT_TIMEOUT,
+            is_upgrading: true,
         }
     }
 
@@ -89,6 +92,13 @@ impl HttpUpstream {
     #[must_use]
     pub fn timeout(self, timeout: Duration) -> Self {
         Self { timeout, ..self }
+    }
+
+    /// Sends each call as an HTTP/1.1 request of its own, also to an app that takes several calls on one connection: for example
+    /// to read the calls in a packet capture.
+    #[must_use]
+    pub fn without_upgrade(self) -> Self {
+        Self { is_upgrading: false, ..self }
     }
 
     /// Replaces all templates at once. Running calls are not affected.
@@ -126,9 +136,6 @@ impl HttpUpstream {
     }
 }
 
-/// The header lines of all calls of a connection.
-struct Lines(Vec<u8>);
-
 #[async_trait]
 impl Upstream for HttpUpstream {
     async fn call(&self, mut request: Request<Bytes>) -> Result<Response<Bytes>, UpstreamError> {
@@ -147,13 +154,13 @@ impl Upstream for HttpUpstream {
             let ClientCall { connection, protocol, request_id, target, trace, cancel, .. } = call;
             let hub = connection.hub();
             let url = self.url(Event { hub, category: MESSAGES, event: target })?;
-            let shared = connection.derived::<Lines>().unwrap_or_else(|| {
+            let shared = connection.derived::<Block>().unwrap_or_else(|| {
                 let mut headers = with_category(connection.headers(), MESSAGES, protocol);
                 for own in [EVENT, REQUEST_ID] {
                     headers.remove(own);
                 }
-                let shared = Arc::new(Lines(lines(&headers)));
-                connection.derive_with(|| (Arc::clone(&shared), shared.0.capacity()));
+                let shared = Arc::new(Block::new(lines(&headers)));
+                connection.derive_with(|| (Arc::clone(&shared), shared.size()));
                 shared
             });
             let own = [
@@ -168,9 +175,16 @@ impl Upstream for HttpUpstream {
             ]
             .concat();
             let traced = trace.map(trace_lines).unwrap_or_default();
-            let lines = [&shared.0[..], own.as_bytes(), &traced];
-            let body = call.into_body();
-            let posting = pin!(self.client.post(&url, &lines, &body, MAX_RESPONSE_BYTES));
+            let (lines, body) = ([own.as_bytes(), &traced], call.into_body());
+            let proof = || self.is_upgrading.then(|| self::lines(&connection.proof()));
+            let upstream_call = UpstreamCall {
+                uri: &url,
+                block: &shared,
+                lines: &lines,
+                body: &body,
+                max_bytes: MAX_RESPONSE_BYTES,
+            };
+            let posting = pin!(self.client.call(upstream_call, &proof));
             let mut exchange = pin!(self.limit(posting));
             let answering = poll_fn(|context| match cancel.ends_request() {
                 true => Poll::Ready(Err(UpstreamError::Cancelled)),

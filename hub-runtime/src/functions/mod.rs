@@ -35,6 +35,7 @@ use self::{
 };
 use crate::{
     HubApp, ServeError,
+    call_connections::Connections,
     config::{self, env},
     host,
     shared::Inner,
@@ -65,7 +66,8 @@ impl HubApp {
                 env::FUNCTIONS_PORT
             ))
         })?;
-        self.serve_at(self.functions_address(port), host::FUNCTIONS_PORT, self.service()).await
+        let (address, connections) = (self.functions_address(port), Connections::default());
+        self.serve_at(address, host::FUNCTIONS_PORT, self.service(), connections).await
     }
 
     /// Enables calls of the Functions host, and returns the address for them.

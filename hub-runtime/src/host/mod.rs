@@ -10,6 +10,7 @@ use std::{
     convert::Infallible,
     io,
     net::{Ipv4Addr, SocketAddr},
+    sync::Arc,
 };
 
 use http::{Request, Response};
@@ -21,10 +22,12 @@ use self::command_line::AppRoutes;
 pub use self::request_body::RequestBody;
 use crate::{
     HubApp, ServeError,
+    call_connections::Connections,
     config::{
         self, ConfigError,
         env::{self, Variables},
     },
+    service::HubService,
 };
 
 /// The default of `PORT`: the port of the Functions Core Tools.
@@ -112,7 +115,13 @@ impl HubApp {
     /// # Errors
     /// When a port is malformed or in use, or the host needs a disabled feature.
     pub async fn run(&self) -> Result<(), ServeError> {
-        self.run_on_host(self.service(), AppRoutes::Hubs).await
+        let connections = Connections::default();
+        // Other hosts pass requests on, and do not pass on the offer.
+        let service = match Host::of(&env::process) {
+            Ok(Host::Http(_)) => HubService::offering(Arc::clone(&self.inner), connections.clone()),
+            _ => self.service(),
+        };
+        self.run_on_host(service, AppRoutes::Hubs, connections).await
     }
 
     /// Like [`Self::run`], for an app with its own routes: `service` is any tower service, for example an
@@ -131,13 +140,14 @@ impl HubApp {
         B::Data: Send,
         B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
     {
-        self.run_on_host(service, AppRoutes::Own).await
+        self.run_on_host(service, AppRoutes::Own, Connections::default()).await
     }
 
     async fn run_on_host(
         &self,
         service: impl HostedService,
         routes: AppRoutes,
+        connections: Connections,
     ) -> Result<(), ServeError> {
         // The arguments of a program that another host starts are those of the host.
         let is_started = Host::starts_programs(&env::process) || self.inner.ignores_arguments;
@@ -153,14 +163,15 @@ impl HubApp {
             )),
             #[cfg(feature = "functions")]
             Host::Functions(port) => {
-                self.serve_at(self.functions_address(port), FUNCTIONS_PORT, service).await
+                self.serve_at(self.functions_address(port), FUNCTIONS_PORT, service, connections)
+                    .await
             }
             #[cfg(not(feature = "functions"))]
             Host::Functions(_) => Err(failed(
                 "FUNCTIONS_CUSTOMHANDLER_PORT is set, but Azure Functions needs the feature `functions` of hub-runtime",
             )),
             Host::Http(address) => {
-                self.serve_at(address, "set PORT to another port", service).await
+                self.serve_at(address, "set PORT to another port", service, connections).await
             }
         }
     }

@@ -21,12 +21,17 @@ use hub_net::{
 use hyper::{body::Incoming, server::conn::http1, service::Service};
 use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::sync::CancellationToken;
 
 use super::HostedService;
 use crate::{
-    HubApp, ServeError, negotiate::ClientAddress, service::RequestBody, shared::Inner,
-    start_line::announce, unlogged,
+    HubApp, ServeError,
+    call_connections::Connections,
+    negotiate::ClientAddress,
+    service::{HubService, RequestBody},
+    shared::Inner,
+    start_line::announce,
+    unlogged,
 };
 
 /// The timeout of a request head, which is also the timeout of an idle connection. The timeout is longer
@@ -66,7 +71,9 @@ impl HubApp {
         let address = lookup_host(address).await?.next().ok_or_else(|| {
             ServeError::new(io::ErrorKind::AddrNotAvailable, "the address has no IP address")
         })?;
-        self.serve_at(address, "pass another address to `serve`", self.service()).await
+        let connections = Connections::default();
+        let service = HubService::offering(Arc::clone(&self.inner), connections.clone());
+        self.serve_at(address, "pass another address to `serve`", service, connections).await
     }
 
     pub(crate) async fn serve_at(
@@ -74,6 +81,7 @@ impl HubApp {
         address: SocketAddr,
         other_port: &str,
         service: impl HostedService,
+        Connections { tasks: connections, stop }: Connections,
     ) -> Result<(), ServeError> {
         self.check_address(address.ip())?;
         let listener = listen(address).map_err(|error| explained(&error, address, other_port))?;
@@ -83,7 +91,6 @@ impl HubApp {
             embedded.start.now();
         }
         announce(&format!("App      http://{}", listener.local_addr()?));
-        let (connections, stop) = (TaskTracker::new(), CancellationToken::new());
         let idle_sockets = IdleSockets::new(MAX_IDLE_SOCKETS, Duration::ZERO);
         let app = &self.inner;
         let accepting = async {

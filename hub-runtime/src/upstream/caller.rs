@@ -219,6 +219,15 @@ pub(super) fn check_headers(
     Ok(Caller { connection_id, user_id, claims, sealed: false, hash })
 }
 
+/// Whether the headers have a connection id, and its signature by an access key of some service of the app.
+#[cfg(feature = "server")]
+pub(crate) fn proves_key(app: &crate::shared::Inner, headers: &HeaderMap) -> bool {
+    let proves = |group: &Arc<ServiceGroup>| {
+        check_headers(headers, &group.keys, Proof::Signature, false).is_ok()
+    };
+    app.groups.iter().any(proves)
+}
+
 fn sealed_identity(
     headers: &HeaderMap,
     keys: &[SealKey],

@@ -5,6 +5,7 @@
 mod asyncapi;
 mod attacks;
 mod binding;
+mod call_connections;
 mod calls;
 mod cancel;
 mod client_results;
