@@ -18,7 +18,7 @@ use std::{
 use hub_core::protocol::Protocol;
 use tokio::time::Instant;
 
-use self::queue::{Intake, Queue, sleeping_writer, wake};
+use self::queue::{Intake, Queue, WriterState, sleeping_writer, wake, writer_to_wake_later};
 use super::{
     backlog::{Backlog, STALL_TIMEOUT},
     batch::Batch,
@@ -93,35 +93,41 @@ impl Outbox {
     /// any size. After a frame that does not fit, the outbox is empty and accepts nothing: the caller must
     /// close it.
     pub(crate) fn push(&self, frame: Frame) -> PushOutcome {
-        let (outcome, writer) = self.push_quietly(frame);
+        let fits = |waiting, length| self.has_room(waiting, length);
+        let (outcome, writer) = self.push_if(frame, fits, sleeping_writer);
         writer.into_iter().for_each(Waker::wake);
         outcome
     }
 
-    /// Like [`Self::push`], but leaves it to the caller to wake the writer.
-    pub(crate) fn push_quietly(&self, frame: Frame) -> (PushOutcome, Option<Waker>) {
-        let length = frame.bytes.len();
-        self.push_if(frame, |waiting| {
-            waiting.bytes == 0
-                || (waiting.bytes + length as u64 <= self.max_bytes as u64
-                    && waiting.messages < self.max_messages as u64)
-        })
+    /// Like [`Self::push`], but leaves it to the caller to wake the writer, which may be later than the next push.
+    pub(crate) fn push_and_wake_later(&self, frame: Frame) -> (PushOutcome, Option<Waker>) {
+        let fits = |waiting, length| self.has_room(waiting, length);
+        self.push_if(frame, fits, writer_to_wake_later)
+    }
+
+    fn has_room(&self, waiting: Position, length: usize) -> bool {
+        waiting.bytes == 0
+            || (waiting.bytes + length as u64 <= self.max_bytes as u64
+                && waiting.messages < self.max_messages as u64)
     }
 
     /// Queues the response to a call of the client. It may exceed the limit, so at most one response is
     /// pending above it.
     pub(crate) fn push_answer(&self, frame: Frame) -> PushOutcome {
-        let (outcome, writer) = self.push_if(frame, |waiting| {
+        let fits = |waiting: Position, _| {
             waiting.bytes < self.max_bytes as u64 && waiting.messages < self.max_messages as u64
-        });
+        };
+        let (outcome, writer) = self.push_if(frame, fits, sleeping_writer);
         writer.into_iter().for_each(Waker::wake);
         outcome
     }
 
+    /// `fits` gets the pending size and the length of the frame. `writer` takes the waker of the writer.
     fn push_if(
         &self,
         frame: Frame,
-        fits: impl FnOnce(Position) -> bool,
+        fits: impl FnOnce(Position, usize) -> bool,
+        writer: impl FnOnce(MutexGuard<'_, Queue>) -> Option<Waker>,
     ) -> (PushOutcome, Option<Waker>) {
         let mut queue = self.queue.lock();
         match queue.intake {
@@ -129,17 +135,18 @@ impl Outbox {
             Intake::Overflowed => return (PushOutcome::Full, None),
             Intake::Closed => return (PushOutcome::Closed, None),
         }
-        self.tell_senders(&queue, frame.bytes.len());
-        if !fits(queue.waiting()) {
+        let length = frame.bytes.len();
+        self.tell_senders(&queue, length);
+        if !fits(queue.waiting(), length) {
             queue.intake = Intake::Overflowed;
             let dropped = queue.discard(&self.backlog);
             drop(queue);
             drop(dropped);
             return (PushOutcome::Full, None);
         }
-        self.backlog.add(frame.bytes.len());
+        self.backlog.add(length);
         queue.append(frame);
-        (PushOutcome::Queued, sleeping_writer(queue))
+        (PushOutcome::Queued, writer(queue))
     }
 
     /// Publishes the position of the log at which this outbox is full, including a further frame of `length`
@@ -225,7 +232,7 @@ impl Outbox {
             queue.append(last);
         }
         // Also wakes a writer that waits for the transport.
-        queue.asleep = true;
+        queue.writer_state = WriterState::Asleep;
         wake(queue);
     }
 

@@ -64,10 +64,15 @@ impl WakePacer {
         }
     }
 
+    /// Whether the wake-ups of a message to this many clients may come later.
+    pub(crate) fn is_for(receivers: usize) -> bool {
+        receivers > WAKE_BATCH
+    }
+
     /// Wakes the writers of one message: at once if the message has at most [`WAKE_BATCH`] receivers, and in batches
     /// from a task if it has more. `wakers` are those of the receivers that wait for a message.
     pub(crate) fn wake(self: &Arc<Self>, wakers: Vec<Waker>, receivers: usize) {
-        let runtime = self.runtime.get().filter(|_| receivers > WAKE_BATCH);
+        let runtime = self.runtime.get().filter(|_| Self::is_for(receivers));
         let Some(runtime) = runtime else {
             return wakers.into_iter().for_each(Waker::wake);
         };

@@ -1,6 +1,6 @@
 //! A message to many clients, encoded and framed once per hub protocol.
 
-use std::{collections::HashSet, sync::Arc};
+use std::{collections::HashSet, sync::Arc, task::Waker};
 
 use hub_core::protocol::{Message, Protocol};
 
@@ -8,7 +8,7 @@ use super::{
     Hub,
     members::{Audience, Member},
 };
-use crate::delivery::{frame::Frame, outbox::PushOutcome};
+use crate::delivery::{frame::Frame, outbox::PushOutcome, pace::WakePacer};
 
 /// One message as a frame per protocol.
 #[derive(Debug)]
@@ -57,16 +57,39 @@ pub(crate) fn send<M: Member>(
     excluded: &HashSet<String>,
     message: &Broadcast,
 ) {
-    let mut writers = Vec::new();
+    let receivers = match excluded.is_empty() {
+        true => audience.len(),
+        false => except(audience, excluded).count(),
+    };
+    let mut writers = Writers { pace: &hub.pace, wakers: Vec::new(), receivers };
+    let is_paced = WakePacer::is_for(receivers);
     for connection in except(audience, excluded) {
         let Some(frame) = message.frame(connection.protocol()) else { continue };
-        let (outcome, writer) = connection.outbox().push_quietly(frame.clone());
-        writers.extend(writer);
+        let outcome = if is_paced {
+            let (outcome, writer) = connection.outbox().push_and_wake_later(frame.clone());
+            writers.wakers.extend(writer);
+            outcome
+        } else {
+            connection.outbox().push(frame.clone())
+        };
         if outcome == PushOutcome::Full {
             connection.close_slow();
         }
     }
-    hub.pace.wake(writers, audience.len());
+}
+
+/// The writers that are woken after the message is in all outboxes, or when a panic ends that: no later message would
+/// wake them.
+struct Writers<'a> {
+    pace: &'a Arc<WakePacer>,
+    wakers: Vec<Waker>,
+    receivers: usize,
+}
+
+impl Drop for Writers<'_> {
+    fn drop(&mut self) {
+        self.pace.wake(std::mem::take(&mut self.wakers), self.receivers);
+    }
 }
 
 /// The audience without the excluded ids.
@@ -76,3 +99,6 @@ pub(crate) fn except<'a, M: Member>(
 ) -> impl Iterator<Item = &'a Arc<M>> {
     audience.iter().filter(|connection| !excluded.contains(connection.id()))
 }
+
+#[cfg(test)]
+mod tests;

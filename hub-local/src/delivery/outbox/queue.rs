@@ -21,12 +21,21 @@ pub(super) struct Queue {
     pub(super) messages: usize,
     pub(super) intake: Intake,
     pub(super) writer: Option<Waker>,
-    /// Whether the writer waits for a wake-up.
-    pub(super) asleep: bool,
+    pub(super) writer_state: WriterState,
     /// The client's reader of the broadcast log, after the handshake.
     pub(super) reader: Option<Reader>,
     /// Time of the first check since the last write that found pending data.
     pub(super) stalled_since: Option<Instant>,
+}
+
+/// Whether the writer waits for a wake-up.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum WriterState {
+    #[default]
+    Awake,
+    Asleep,
+    /// A paced wake-up is on its way. A message to this client alone does not wait for it.
+    WokenLater,
 }
 
 /// Whether the queue accepts frames.
@@ -129,17 +138,26 @@ impl Queue {
         if !is_same {
             self.writer = Some(context.waker().clone());
         }
-        self.asleep = true;
+        self.writer_state = WriterState::Asleep;
         let sleeps = self.reader.as_mut().is_none_or(|it| it.sleep(context.waker(), is_same));
         if sleeps { Poll::Pending } else { Poll::Ready(()) }
     }
 }
 
-/// Releases the lock, and returns the waker of the writer if the writer sleeps. It is called without the lock, so that
-/// the writer does not block on the lock.
+/// Releases the lock, and returns the waker of the writer if the writer sleeps, also if it is woken later. It is called
+/// without the lock, so that the writer does not block on the lock.
 pub(super) fn sleeping_writer(mut queue: MutexGuard<'_, Queue>) -> Option<Waker> {
-    let is_asleep = std::mem::take(&mut queue.asleep);
-    queue.writer.as_ref().filter(|_| is_asleep).cloned()
+    let state = std::mem::take(&mut queue.writer_state);
+    queue.writer.as_ref().filter(|_| state != WriterState::Awake).cloned()
+}
+
+/// Like [`sleeping_writer`], for a wake-up that may come later. `None` if one is on its way.
+pub(super) fn writer_to_wake_later(mut queue: MutexGuard<'_, Queue>) -> Option<Waker> {
+    if queue.writer_state != WriterState::Asleep {
+        return None;
+    }
+    queue.writer_state = WriterState::WokenLater;
+    queue.writer.clone()
 }
 
 /// Wakes the writer if it sleeps.
