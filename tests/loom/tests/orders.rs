@@ -28,5 +28,6 @@ scenarios! {
     an_outbox_that_fills_while_another_is_closed_is_noticed
     a_delayed_sender_continues_when_the_total_is_below_the_limit
     a_writer_that_is_queued_while_the_task_ends_is_woken
+    a_writer_is_woken_at_once_or_later_for_each_message
     no_wake_up_is_lost_if_the_task_is_also_woken_otherwise
 }
