@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    fmt,
     future::Future,
     io,
     pin::Pin,
@@ -49,13 +50,24 @@ use crate::{
 /// ```
 #[derive(Clone, Debug)]
 pub struct LocalService {
-    state: Arc<State>,
-    _last: Arc<LastHandle>,
+    last: Arc<dyn Handle>,
 }
 
 /// Closes the service when its last handle is dropped.
 #[derive(Debug)]
 struct LastHandle(Arc<State>);
+
+/// The state behind a trait object: otherwise the compiler proves for each future of an app that contains the
+/// service that all its parts are `Send` and `Sync`, which takes seconds.
+trait Handle: fmt::Debug + Send + Sync {
+    fn state(&self) -> &Arc<State>;
+}
+
+impl Handle for LastHandle {
+    fn state(&self) -> &Arc<State> {
+        &self.0
+    }
+}
 
 impl Drop for LastHandle {
     fn drop(&mut self) {
@@ -94,14 +106,17 @@ impl LocalService {
     }
 
     pub(crate) fn new(state: State) -> Self {
-        let state = Arc::new(state);
-        Self { _last: Arc::new(LastHandle(Arc::clone(&state))), state }
+        Self { last: Arc::new(LastHandle(Arc::new(state))) }
+    }
+
+    fn state(&self) -> &Arc<State> {
+        self.last.state()
     }
 
     /// The URL at which clients and REST callers reach the service, without a trailing slash.
     #[must_use]
     pub fn public_url(&self) -> String {
-        self.state.authority.public_url().to_string()
+        self.state().authority.public_url().to_string()
     }
 
     /// Changes the URL at which clients and REST callers reach the service, for example after a port was
@@ -122,9 +137,9 @@ impl LocalService {
             return Err(ServeError::new(io::ErrorKind::InvalidInput, text));
         }
         // `serve` checks the address of its listener itself.
-        self.state.access.check_keys(&self.state.authority, url, Reach::Loopback)?;
-        self.state.authority.set_public_url(url);
-        self.state.check_inspector(Reach::Loopback);
+        self.state().access.check_keys(&self.state().authority, url, Reach::Loopback)?;
+        self.state().authority.set_public_url(url);
+        self.state().check_inspector(Reach::Loopback);
         Ok(())
     }
 
@@ -132,8 +147,8 @@ impl LocalService {
     /// `Endpoint=…;Port=…;AccessKey=…;Version=1.0;`. It is a [`Secret`] because it contains the access key.
     #[must_use]
     pub fn connection_string(&self) -> Secret {
-        let url = self.state.authority.public_url();
-        let key = self.state.authority.primary_key().map(Secret::expose).unwrap_or_default();
+        let url = self.state().authority.public_url();
+        let key = self.state().authority.primary_key().map(Secret::expose).unwrap_or_default();
         let port = url.parse::<Uri>().ok().and_then(|url| url.port_u16());
         let (endpoint, port) = match port {
             Some(port) => {
@@ -147,19 +162,24 @@ impl LocalService {
 
     /// The time in seconds since 1970 at which tokens are checked.
     pub(crate) fn now(&self) -> u64 {
-        self.state.shared.clock.unix_seconds()
+        self.state().shared.clock.unix_seconds()
     }
 
     /// The key that signs tokens and upstream calls.
     pub(crate) fn signing_key(&self) -> Option<Secret> {
-        self.state.authority.primary_key().cloned()
+        self.state().authority.primary_key().cloned()
     }
 
     /// Sends a message of the app in this process, which needs no token and no request. The app has checked the names,
     /// and the message is plain ([`Payload::is_plain`]). A REST call takes the same path after its checks.
     #[doc(hidden)]
-    pub async fn send_in_process(&self, hub: &str, to: Recipients<'_>, message: &Payload) {
-        rest::send_in_process(&self.state, hub, to, message).await;
+    pub fn send_in_process<'a>(
+        &'a self,
+        hub: &'a str,
+        to: Recipients<'a>,
+        message: &'a Payload,
+    ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
+        Box::pin(rest::send_in_process(self.state(), hub, to, message))
     }
 
     /// The address of the inspector with its token, for the terminal of the developer. It is a [`Secret`]: do not log it.
@@ -187,16 +207,16 @@ impl LocalService {
     }
 
     fn inspection(&self) -> Option<&Inspection> {
-        self.state.inspection.as_ref().filter(|inspection| inspection.is_open())
+        self.state().inspection.as_ref().filter(|inspection| inspection.is_open())
     }
 
     /// Counters at this moment. The cost is linear in the number of clients.
     #[must_use]
     pub fn counters(&self) -> Counters {
-        let (waiting_clients, waiting_bytes) = self.state.hubs.waiting();
+        let (waiting_clients, waiting_bytes) = self.state().hubs.waiting();
         Counters {
-            connections: self.state.hubs.connections(),
-            slow_clients: self.state.shared.slow_clients.load(Ordering::Relaxed),
+            connections: self.state().hubs.connections(),
+            slow_clients: self.state().shared.slow_clients.load(Ordering::Relaxed),
             waiting_clients,
             waiting_bytes,
         }
@@ -219,7 +239,7 @@ impl LocalService {
         }
         let url: Uri =
             url.parse().map_err(|_| refused(StatusCode::BAD_REQUEST, "this is not a URL"))?;
-        routes::connect_memory(&self.state, &url, access_token)
+        routes::connect_memory(self.state(), &url, access_token)
             .map_err(|it| ConnectError { status: it.status, text: it.text })
     }
 
@@ -233,17 +253,19 @@ impl LocalService {
         &self,
         listener: TcpListener,
     ) -> impl Future<Output = Result<(), ServeError>> + Send + use<> {
-        serve::serve(self.clone(), Arc::clone(&self.state), listener)
+        let serving = serve::serve(self.clone(), Arc::clone(self.state()), listener);
+        // Boxed, so that the compiler does not prove again in the crate of an app that it is `Send`.
+        Box::pin(serving) as Pin<Box<dyn Future<Output = Result<(), ServeError>> + Send>>
     }
 
     /// Stops the service. New clients get status 503. Connected clients are closed with
     /// `allowReconnect: true` (HubProtocol.md, Close), and a `disconnected` event is delivered upstream for each
     /// of them. REST calls work until the last delivery; then [`serve`](Self::serve) ends.
     pub async fn shutdown(&self) {
-        self.state.close();
-        self.state.shared.tasks.close();
-        self.state.shared.tasks.wait().await;
-        self.state.stopped.cancel();
+        self.state().close();
+        self.state().shared.tasks.close();
+        self.state().shared.tasks.wait().await;
+        self.state().stopped.cancel();
     }
 }
 
@@ -279,7 +301,7 @@ impl LocalService {
     {
         let (parts, body) = request.into_parts();
         let body = UnreadBody::new(body);
-        let state = Arc::clone(&self.state);
+        let state = Arc::clone(self.state());
         // A client request must not keep the service alive. A REST call keeps the service alive until the
         // response.
         let handle = ClientRoute::of(parts.uri.path()).is_none().then(|| self.clone());

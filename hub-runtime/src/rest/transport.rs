@@ -115,7 +115,7 @@ mod embedded {
             to: Recipients<'a>,
             message: &'a Payload,
         ) -> Pin<Box<dyn Future<Output = ()> + Send + 'a>> {
-            Box::pin(self.send_in_process(hub, to, message))
+            self.send_in_process(hub, to, message)
         }
     }
 }
