@@ -35,7 +35,7 @@ fn frames<'a>(
     frames.switch_to(protocol);
     let mut found = Vec::new();
     for piece in pieces {
-        frames.push(piece);
+        frames.take(piece.into());
         loop {
             match frames.next_frame() {
                 Ok(Some(frame)) => found.push(frame),

@@ -50,7 +50,8 @@ impl<K: Eq + Hash> TokenBuckets<K> {
             buckets.remove(&key).unwrap_or(Bucket { tokens: self.capacity, filled: now });
         let passed = now.saturating_sub(bucket.filled).as_secs_f64();
         bucket.tokens = (bucket.tokens + passed * self.rate).min(self.capacity);
-        bucket.filled = now;
+        // Calls take their time before they wait, so it may be earlier than that of the call before.
+        bucket.filled = bucket.filled.max(now);
         let missing = 1.0 - bucket.tokens;
         if missing <= 0.0 {
             bucket.tokens -= 1.0;
@@ -79,6 +80,14 @@ impl<K: Eq + Hash> Generations<K> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn time_counts_once_when_calls_arrive_out_of_order() {
+        let buckets = TokenBuckets::new(1, Duration::from_secs(10));
+        let take = |second| buckets.take("a", Duration::from_secs(second)).is_ok();
+
+        assert_eq!([take(20), take(12), take(22), take(30)], [true, false, false, true]);
+    }
 
     #[test]
     fn a_bucket_allows_its_capacity_at_once_and_then_refills() {

@@ -94,7 +94,7 @@ impl Frames {
         self.check(length)?;
         let frame = self.buffer.split_to(length).freeze();
         self.buffer.advance(1);
-        self.scanned = 0;
+        (self.scanned, self.is_part) = (0, true);
         self.shrink();
         Ok(Some(frame))
     }
@@ -112,6 +112,7 @@ impl Frames {
         }
         self.buffer.advance(prefix);
         let frame = self.buffer.split_to(length).freeze();
+        self.is_part = true;
         self.shrink();
         Ok(Some(frame))
     }
@@ -225,6 +226,19 @@ mod tests {
         assert_eq!(frames.next_frame().unwrap().unwrap(), "cd");
         assert_eq!(frames.next_frame().unwrap().unwrap(), "e");
         assert!(frames.is_empty());
+    }
+
+    #[test]
+    fn the_begin_of_a_message_does_not_hold_the_memory_of_the_messages_before_it() {
+        let mut frames = Frames::new(1 << 20);
+        frames.take(BytesMut::from(&[b'x'; 1 << 19][..]));
+        assert!(frames.next_frame().unwrap().is_none());
+        frames.take(BytesMut::from(&b"\x1ec"[..]));
+        drop(frames.next_frame().unwrap().unwrap());
+
+        assert!(frames.next_frame().unwrap().is_none());
+
+        assert!(frames.buffer.capacity() < 1024, "{}", frames.buffer.capacity());
     }
 
     #[test]

@@ -171,7 +171,7 @@ causes! {
         WrongOrigin, "wrong_origin": "pages of … are refused, because the service holds the well-known key, with which any page can make tokens"
             => "`--allow-origin`, or set a key of your own";
         Stopping, "stopping": "the service is stopping"
-            => "nothing: clients connect again when the service has started";
+            => "that the service starts again; clients then reconnect";
         NoDescriptors, "no_descriptors": "the service has no file descriptors for more clients"
             => "`ulimit -n`, `LimitNOFILE=` of systemd, `--ulimit nofile=` of docker";
         #[allow(dead_code, reason = "hub-net writes the line")]

@@ -9,7 +9,7 @@ const INTRODUCTION: &str = "\
 What a failure means, and what to check. Each cause has a name, which never changes:
 
 - A line of the log of [hub-local](../../hub-local/README.md#troubleshooting) has it in the field `cause`, beside the text of the cause, mostly with values, and the field `check`. The lines
-  of `idle_sockets` and `accept_failed` have their texts only.
+  of `idle_sockets` and `accept_failed` have their texts only. `wrong_host` and `wrong_origin` are in the response and in the inspector, not in the log.
 - The [inspector](../inspect.md) shows it below the advice. Its events and recordings have it in the member `cause`.
 
 `…` stands for a value, such as a host. For hosts and pages see [Pages and hosts](../../hub-local/README.md#pages-and-hosts).

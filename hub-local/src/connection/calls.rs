@@ -245,7 +245,7 @@ impl CallQueue {
         opens
     }
 
-    /// The next event of a lane. `permit` is what the lane has waited for; without one, an event is taken only
+    /// The next event of a lane. `permit` is one that the lane has waited for, or kept from its last call; without one, an event is taken only
     /// if a permit is free, so an event that waits for a permit stays in the queue and counts.
     pub(super) fn next<'a>(
         &self,

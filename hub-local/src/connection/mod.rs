@@ -263,9 +263,22 @@ impl Connection {
                 | Cause::WaitingCalls
                 | Cause::Handshake),
             ) => self.shared.log.line(cause.id(), |omitted| {
-                tracing::warn!(connection, hub, reason, check, omitted, "{}", cause.text());
+                let name = cause.id();
+                tracing::warn!(
+                    connection,
+                    hub,
+                    reason,
+                    cause = name,
+                    check,
+                    omitted,
+                    "{}",
+                    cause.text()
+                );
             }),
-            _ => tracing::debug!(connection, hub, reason, check, "connection ends"),
+            other => {
+                let cause = other.map(Cause::id);
+                tracing::debug!(connection, hub, reason, cause, check, "connection ends");
+            }
         }
     }
 }

@@ -236,7 +236,8 @@ fn refuse(connection: &Arc<Connection>, invocation_id: Option<String>, cause: Ca
     if let Some(peer) = &connection.peer {
         peer.refused(None, cause, text);
     }
-    tracing::debug!(connection = connection.id(), text, "call refused");
+    let (id, check) = (connection.id(), cause.check());
+    tracing::debug!(connection = id, text, cause = cause.id(), check, "call refused");
     let Some(invocation_id) = invocation_id else { return };
     let outcome = Outcome::Error(text.to_owned());
     let completion = Message::Completion { invocation_id, outcome };

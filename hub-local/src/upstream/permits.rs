@@ -80,7 +80,7 @@ impl Permits {
         permit.units >= self.units_of(size)
     }
 
-    /// Whether the holder of a permit may use it for its next call: no call waits for one, and it is not for a large body.
+    /// Whether the holder of a permit may use it for its next call: another permit is free, so that no call waits, and it is not for a large body.
     pub(crate) fn may_keep(&self, permit: &Permit<'_>) -> bool {
         permit.units == 0 && self.calls.available_permits() > 0
     }

@@ -78,6 +78,7 @@ async fn a_url_with_a_password_is_refused_without_showing_it() {
     }
     let (code, text) = health(&[("HUB_LOCAL_URL", url)]).await;
     assert_eq!(code, 1);
+    assert!(text.contains("expected a URL without user and password"), "{text}");
     assert!(!text.contains("hidden"), "{text}");
 }
 

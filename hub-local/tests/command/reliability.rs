@@ -76,8 +76,9 @@ async fn in_a_broadcast_storm_clients_that_never_read_are_closed_and_memory_is_b
 
     assert_eq!((&report["clients"], &report["slow"]), (&20.into(), &4.into()));
     service.log.line("closed: slow client, its outbox was full").await;
-    let closed = service.log.text().matches("closed: slow client").count();
-    assert_eq!(closed, 4, "{}", service.log.text());
+    let log = service.log.text();
+    assert_eq!(log.matches("closed: slow client").count(), 4, "{log}");
+    assert_eq!(log.matches("cause=\"slow_client\"").count(), 4, "{log}");
     // The bound in KiB is the sum of eight REST bodies, 20 connections, the log, and the part of
     // the log that each of the four slow clients may retain. Usage may exceed each of the last two
     // limits by one segment and one message.

@@ -63,13 +63,13 @@ fn limits(language: Language, lines: &str, published: &str) -> String {
     let published = published.trim();
     let text = match language {
         Language::Rust => format!(
-            "`Cargo.toml` names a folder of the machine on which the app was made. So `Dockerfile` works nowhere, and `.github/workflows/ci.yml` not on other machines. Before you use them, write `{published}` in both lines of `Cargo.toml` in the place of `{lines}`."
+            "`Cargo.toml` names a folder of the machine on which the app was made. So `Dockerfile` fails on each machine, and `.github/workflows/ci.yml` fails on other machines. Before you use them, write `{published}` in both lines of `Cargo.toml` in the place of `{lines}`."
         ),
         Language::Node => format!(
-            "`package.json` names files of the machine on which the app was made. So `Dockerfile` works nowhere, and `.github/workflows/ci.yml` not on other machines. Before you use them, write `{published}` in `package.json` in the place of the lines with `file:`, delete `package-lock.json` and run `npm install`."
+            "`package.json` names files of the machine on which the app was made. So `Dockerfile` fails on each machine, and `.github/workflows/ci.yml` fails on other machines. Before you use them, write `{published}` in `package.json` in the place of the lines with `file:`, delete `package-lock.json` and run `npm install`."
         ),
         Language::Python => format!(
-            "`pyproject.toml` names a file of the machine on which the app was made. So `.github/workflows/ci.yml` does not work on other machines. Before you use it, write `{published}` in `pyproject.toml` in the place of `{lines}`."
+            "`pyproject.toml` names a file of the machine on which the app was made. So `.github/workflows/ci.yml` fails on other machines. Before you use it, write `{published}` in `pyproject.toml` in the place of `{lines}`."
         ),
     };
     format!("This app was made with `--path`: {text}\n\n")

@@ -52,9 +52,10 @@ fn has_python_package(prefix: &Path) -> bool {
     // Virtual environments, which pipx and uv make too, have a `pyvenv.cfg`.
     prefix.join("pyvenv.cfg").is_file() || has_wheel(prefix) || {
         // `pip install --user`, and systems without an environment: `lib/python3.13/site-packages` on Linux,
-        // `lib/python/site-packages` and `lib/python3.13/site-packages` on macOS, `dist-packages` on Debian. On Windows
-        // `site-packages` and `Lib\site-packages`.
-        let below = fs::read_dir(prefix.join("lib")).into_iter().flatten().flatten();
+        // `lib64` on Fedora and openSUSE, `lib/python/site-packages` and `lib/python3.13/site-packages` on macOS,
+        // `dist-packages` on Debian. On Windows `site-packages` and `Lib\site-packages`.
+        let folders = ["lib", "lib64"].map(|it| fs::read_dir(prefix.join(it)));
+        let below = folders.into_iter().flatten().flatten().flatten();
         let libraries = below.map(|it| it.path()).chain([prefix.to_owned(), prefix.join("Lib")]);
         let kinds = ["site-packages", "dist-packages"];
         libraries.flat_map(|it| kinds.map(|kind| it.join(kind))).any(|it| has_wheel(&it))

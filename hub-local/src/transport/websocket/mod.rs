@@ -134,9 +134,8 @@ impl<R: AsyncRead + Unpin + Send> Source for WebSocketSource<R> {
                     PushOutcome::Full => return Err(io::ErrorKind::OutOfMemory.into()),
                 },
                 None => {
-                    if self.input.is_empty() {
-                        self.input = BytesMut::new();
-                    }
+                    // A part of the head of a frame must not hold the memory of the frames before it.
+                    self.input = BytesMut::from(&*self.input);
                     if poll_fn(|context| self.poll_read(context)).await? == 0 {
                         return Err(io::ErrorKind::UnexpectedEof.into());
                     }
