@@ -5,15 +5,14 @@ use std::{net::SocketAddr, sync::Arc, time::Duration};
 use http::Request;
 use hub_core::secret_rule::Reach;
 use hub_net::{
-    connection::{ServedBody, UnreadBodies, serve_connection},
+    connection::{RequestLimits, ServedBody, UnreadBodies, serve_connection},
     idle_sockets::IdleSocket,
     listen::pause_after_failed_accept,
     refusal::Refusal,
     serve_error::ServeError,
     stall_timeout::StallTimeout,
-    standstill::PeerTimer,
 };
-use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper::service::service_fn;
 use tokio::{
     net::TcpListener,
     task::{JoinSet, yield_now},
@@ -116,7 +115,7 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
         service.answer(request, None)
     });
     let checking = Arc::clone(&state);
-    let refuse = move |request: &Request<Incoming>, host: Option<&str>| {
+    let refuse = move |request: &Request<ServedBody>, host: Option<&str>| {
         if inspector::responds_to(&checking, request.uri().path()) {
             return None;
         }
@@ -131,13 +130,13 @@ async fn connection(service: LocalService, state: Arc<State>, socket: Socket) {
     let head_timeout = limits.request_head_timeout.min(longest);
     let sockets = Arc::clone(&state.idle_sockets);
     let unread = UnreadBodies { sockets, timeout: limits.request_body_timeout.min(longest) };
-    let mut http = http1::Builder::new();
-    http.timer(PeerTimer::default())
-        .header_read_timeout(head_timeout)
-        .keep_alive(low_descriptors.is_none())
-        .max_buf_size(MAX_HEAD_BYTES)
-        // hyper checks `max_buf_size` only between reads: a head that arrives in one read can be longer.
-        .max_header_size(MAX_HEAD_BYTES);
+    let http = RequestLimits {
+        head_timeout,
+        max_buffer: MAX_HEAD_BYTES,
+        // The size of the buffer is checked only between reads: a head that arrives in one read can be longer.
+        max_head: Some(MAX_HEAD_BYTES),
+        keep_alive: low_descriptors.is_none(),
+    };
     let stop = &state.stopped;
-    serve_connection(&http, stream, respond, refuse, unread, stop, closed.cancelled()).await;
+    serve_connection(http, stream, respond, refuse, unread, stop, closed.cancelled()).await;
 }

@@ -1,6 +1,16 @@
 //! Serves HTTP/1.1 on one connection.
 
-use std::{convert::Infallible, future::poll_fn, pin::pin, sync::Arc, task::Poll, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{poll_fn, ready},
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    task::Poll,
+    time::Duration,
+};
 
 use http::{Request, Response, StatusCode, Version, header::HOST};
 use http_body::Body;
@@ -10,22 +20,31 @@ use hyper::{
     service::{Service, service_fn},
 };
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    time::sleep,
+    time::{Instant, sleep},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::{either::Either, sync::CancellationToken};
 
-pub use self::unread::ServedBody;
-use self::unread::Unread;
+use self::{
+    head_timeout::HeadTimeout,
+    plain::{Ended, Rules},
+    unread::Unread,
+};
+pub use self::{rewound::Rewound, unread::ServedBody};
 use crate::{
     BoxError,
     host::{self, HostError},
     idle_sockets::IdleSockets,
     rarely_ready::RarelyReady,
     refusal::{Refusal, ServerBody},
+    standstill::PeerTimer,
 };
 
+mod head_timeout;
+mod plain;
+mod rewound;
 mod unread;
 
 /// How long a connection reads a request body that the service has left unread.
@@ -40,6 +59,35 @@ pub struct UnreadBodies {
     pub timeout: Duration,
 }
 
+/// Limits of the requests of a connection.
+#[derive(Clone, Copy, Debug)]
+pub struct RequestLimits {
+    /// The longest time until the head of a request has arrived, with the idle time before it.
+    pub head_timeout: Duration,
+    /// The size in bytes above which a head is refused, after the read that exceeds it.
+    pub max_buffer: usize,
+    /// The maximum size of a head in bytes; `None` if only `max_buffer` limits it.
+    pub max_head: Option<usize>,
+    /// Whether further requests are read after the first one.
+    pub keep_alive: bool,
+}
+
+impl RequestLimits {
+    /// hyper with these limits. `since` is the time from which it waits for the first head, and `is_last` whether the
+    /// next response is the last one.
+    fn http(&self, since: Option<Instant>, is_last: bool) -> http1::Builder {
+        let mut http = http1::Builder::new();
+        http.timer(PeerTimer::since(since))
+            .header_read_timeout(self.head_timeout)
+            .keep_alive(!is_last)
+            .max_buf_size(self.max_buffer);
+        if let Some(max_head) = self.max_head {
+            http.max_header_size(max_head);
+        }
+        http
+    }
+}
+
 /// Serves a connection until it ends. After `stop` is cancelled, the current response is the last response.
 /// If `close` completes before `stop` is cancelled, the connection is dropped.
 ///
@@ -49,11 +97,13 @@ pub struct UnreadBodies {
 ///
 /// A request without a valid host gets status 400, and a request that `refuse` refuses gets the response of
 /// that refusal. `refuse` also gets the host of the request, without its port. The service sees neither.
+///
+/// When the peer leaves, the future of its request is dropped.
 pub async fn serve_connection<I, S, B>(
-    http: &http1::Builder,
-    stream: I,
+    http: RequestLimits,
+    mut stream: I,
     service: S,
-    refuse: impl Fn(&Request<Incoming>, Option<&str>) -> Option<Refusal>,
+    refuse: impl Fn(&Request<ServedBody>, Option<&str>) -> Option<Refusal>,
     limits: UnreadBodies,
     stop: &CancellationToken,
     close: impl Future<Output = ()>,
@@ -64,46 +114,90 @@ pub async fn serve_connection<I, S, B>(
     B: Body + 'static,
     B::Error: Into<BoxError>,
 {
-    let unread = Arc::<Unread>::default();
-    let bodies = Arc::clone(&unread);
-    let respond = service_fn(move |request: Request<Incoming>| {
-        let unread = (!request.body().is_end_stream()).then(|| bodies.begin());
-        let body = unread.clone();
+    let mut respond = move |request: Request<ServedBody>| {
         let refused = match host(&request) {
             Ok(host) => refuse(&request, host),
             Err(refusal) => Some(refusal),
         };
-        let request = request.map(|incoming| ServedBody::new(incoming, body));
         let responding = match refused {
             None => Ok(service.call(request)),
             Some(refusal) => Err(refusal),
         };
         async move {
-            let response = match responding {
+            match responding {
                 Ok(responding) => responding
                     .await
                     .map(|response| response.map(|body| ServerBody::Service { body })),
                 Err(refusal) => Ok(refusal.response()),
-            };
+            }
+        }
+    };
+    let unread = Arc::<Unread>::default();
+    let rules = Rules {
+        head_timeout: HeadTimeout::new(http.head_timeout),
+        is_last: AtomicBool::new(!http.keep_alive),
+    };
+    let mut reading = pin!(unread.read_rests(limits));
+    let (mut stopped, mut close) = (pin!(stop.cancelled()), pin!(close));
+    let mut head_timer = pin!(sleep(http.head_timeout));
+    let mut is_stopping = false;
+    // Each request wakes the task several times, and needs none of these futures.
+    let mut others = RarelyReady::new(poll_fn(|cx| {
+        match reading.as_mut().poll(cx) {
+            Poll::Ready(never) => match never {},
+            Poll::Pending if rules.head_timeout.poll(head_timer.as_mut(), cx).is_ready() => {
+                return Poll::Ready(Other::Close);
+            }
+            Poll::Pending => {}
+        }
+        if is_stopping {
+            return Poll::Pending;
+        }
+        if stopped.as_mut().poll(cx).is_ready() {
+            is_stopping = true;
+            return Poll::Ready(Other::Stop);
+        }
+        close.as_mut().poll(cx).map(|()| Other::Close)
+    }));
+    let ended = {
+        let mut plain = pin!(plain::serve(&mut stream, &rules, &mut respond));
+        loop {
+            tokio::select! {
+                // In this order: a request that has arrived is read before its peer counts as idle.
+                biased;
+                ended = plain.as_mut() => break ended,
+                other = &mut others => match other {
+                    // A connection without a request has nothing to write.
+                    Other::Stop if rules.head_timeout.is_running() => return,
+                    Other::Stop => rules.is_last.store(true, Ordering::Relaxed),
+                    Other::Close => return,
+                }
+            }
+        }
+    };
+    let (bytes, response) = match ended {
+        Ok(Ended::HandedOver { bytes, response }) => (bytes, Mutex::new(response)),
+        Ok(Ended::Closed) => return,
+        Err(error) => return tracing::debug!(%error, "an HTTP connection failed"),
+    };
+    let bodies = Arc::clone(&unread);
+    let respond = service_fn(move |request: Request<Incoming>| {
+        let unread = (!request.body().is_end_stream()).then(|| bodies.begin());
+        let request = request.map(|incoming| ServedBody::new(incoming, unread.clone()));
+        let responding = match response.lock().take() {
+            Some(response) => Either::Left(ready(Ok(response))),
+            None => Either::Right(respond(request)),
+        };
+        async move {
+            let response = responding.await;
             unread.iter().for_each(|unread| unread.answered());
             response
         }
     });
-    let connection = http.serve_connection(TokioIo::new(stream), respond).with_upgrades();
-    let mut connection = pin!(connection);
-    let mut reading = pin!(unread.read_rests(limits));
-    let (mut stopped, mut close) = (pin!(stop.cancelled()), pin!(close));
-    let mut is_stopping = false;
-    // Each request wakes the task several times, and needs none of these futures.
-    let mut others = RarelyReady::new(poll_fn(|cx| match reading.as_mut().poll(cx) {
-        Poll::Ready(never) => match never {},
-        Poll::Pending if is_stopping => Poll::Pending,
-        Poll::Pending if stopped.as_mut().poll(cx).is_ready() => {
-            is_stopping = true;
-            Poll::Ready(Other::Stop)
-        }
-        Poll::Pending => close.as_mut().poll(cx).map(|()| Other::Close),
-    }));
+    let stream = TokioIo::new(Rewound::new(bytes, stream));
+    let is_last = rules.is_last.load(Ordering::Relaxed);
+    let http = http.http(rules.head_timeout.end(), is_last);
+    let mut connection = pin!(http.serve_connection(stream, respond).with_upgrades());
     let ended = loop {
         tokio::select! {
             // In this order: a request that has arrived is read before its peer counts as idle, and the head
@@ -151,7 +245,7 @@ impl Unread {
 }
 
 /// The host of a request, or the refusal if it is missing or invalid (RFC 9112 §3.2).
-fn host(request: &Request<Incoming>) -> Result<Option<&str>, Refusal> {
+fn host(request: &Request<ServedBody>) -> Result<Option<&str>, Refusal> {
     let needs_host = request.version() >= Version::HTTP_11;
     let error = match host::of(request.uri(), request.headers()) {
         Err(error) => error,

@@ -6,7 +6,7 @@
 //! | [`calls`] | `client`, `server` | Several upstream calls on one connection |
 //! | [`clock`] | | Wall time that follows tokio's paused clock |
 //! | [`client`] | `client`, `tls` | A pooled HTTP/1.1 client |
-//! | [`connection`] | `server` | Serves HTTP/1.1 on one connection |
+//! | [`connection`] | `server` | Serves HTTP/1.1 on one connection: requests of the usual form itself, all others with hyper |
 //! | [`host`] | | The host of a request, and the hosts that a server answers |
 //! | [`idle_sockets`] | `server` | Limits sockets that have not sent a request |
 //! | [`listen`] | `server` | Binds listeners, backs off after failed accepts |

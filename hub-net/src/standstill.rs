@@ -74,6 +74,17 @@ pub async fn timeout<F: Future>(time: Duration, future: F) -> Result<F::Output, 
 #[derive(Debug, Default)]
 pub struct PeerTimer {
     kept: Arc<Kept>,
+    /// When the wait for the first head has begun, until its timer is created.
+    since: Mutex<Option<Instant>>,
+}
+
+#[cfg(feature = "server")]
+impl PeerTimer {
+    /// The timers of a connection that waits for the first head since this time, or from its first timer on.
+    #[must_use]
+    pub fn since(since: Option<Instant>) -> Self {
+        Self { kept: Arc::default(), since: Mutex::new(since) }
+    }
 }
 
 /// The timer that no [`PeerSleep`] uses.
@@ -83,6 +94,8 @@ type Kept = Mutex<Option<Pin<Box<Sleep>>>>;
 #[cfg(feature = "server")]
 impl hyper::rt::Timer for PeerTimer {
     fn sleep(&self, duration: Duration) -> Pin<Box<dyn hyper::rt::Sleep>> {
+        let passed = self.since.lock().take().map_or(Duration::ZERO, |since| since.elapsed());
+        let duration = duration.saturating_sub(passed);
         let kept = self.kept.lock().take();
         let timer = match (kept, Instant::now().checked_add(duration)) {
             (Some(mut timer), Some(deadline)) => {

@@ -9,7 +9,10 @@ use http::{
     request::Parts,
 };
 use http_body_util::Full;
-use hub_net::calls::{self, CallsError, PROTOCOL};
+use hub_net::{
+    calls::{self, CallsError, PROTOCOL},
+    connection::Rewound,
+};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
@@ -116,8 +119,10 @@ async fn serve(app: Arc<Inner>, upgrading: OnUpgrade, connections: Connections) 
 
 /// The socket of a connection, and the bytes that were read from it.
 fn stream(upgraded: Upgraded) -> Result<(TcpStream, Vec<u8>), hub_net::BoxError> {
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().map_err(|_| "no TCP connection")?;
-    Ok((parts.io.into_inner(), parts.read_buf.to_vec()))
+    let parts = upgraded.downcast::<TokioIo<Rewound<TcpStream>>>();
+    let parts = parts.map_err(|_| "no TCP connection")?;
+    let (stream, unread) = parts.io.into_inner().into_parts();
+    Ok((stream, [parts.read_buf, unread].concat()))
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {

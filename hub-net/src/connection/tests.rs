@@ -10,9 +10,18 @@ use tokio::{
 use super::*;
 
 const REFUSAL: &str = "HTTP/1.1 401 Unauthorized\r\ncontent-length: 2\r\n\r\nno";
+/// The length of the header `date`.
+const DATE: usize = 37;
 const TIMEOUT: Duration = Duration::from_secs(30);
 /// The client and the server have this much room for unread bytes.
 const PIPE: usize = 1024;
+
+const LIMITS: RequestLimits = RequestLimits {
+    head_timeout: TIMEOUT,
+    max_buffer: 64 * 1024,
+    max_head: None,
+    keep_alive: true,
+};
 
 struct Peer {
     stream: DuplexStream,
@@ -31,10 +40,8 @@ impl Peer {
                 *response.status_mut() = StatusCode::UNAUTHORIZED;
                 Ok::<_, Infallible>(response)
             });
-            let mut http = http1::Builder::new();
-            http.auto_date_header(false);
             let (stop, close) = (CancellationToken::new(), std::future::pending());
-            serve_connection(&http, server, refuse, |_, _| None, limits, &stop, close).await;
+            serve_connection(LIMITS, server, refuse, |_, _| None, limits, &stop, close).await;
         });
         Self { stream, serving, sockets }
     }
@@ -44,11 +51,13 @@ impl Peer {
         self.stream.write_all(head.as_bytes()).await.unwrap();
     }
 
-    /// Reads as much as a refusal.
+    /// Reads as much as a refusal, without its date.
     async fn read(&mut self) -> String {
-        let mut bytes = vec![0; REFUSAL.len()];
+        let mut bytes = vec![0; REFUSAL.len() + DATE];
         self.stream.read_exact(&mut bytes).await.unwrap();
-        String::from_utf8(bytes).unwrap()
+        let text = String::from_utf8(bytes).unwrap();
+        let (before, date) = text.split_once("date: ").unwrap();
+        before.to_owned() + date.split_once("\r\n").unwrap().1
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::{
     future::poll_fn,
+    mem::take,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -19,16 +20,28 @@ const MAX_REST: usize = 16 * 1024 * 1024;
 /// The body of a request to the service of a connection. What is left when it is dropped is read after the
 /// response.
 #[derive(Debug)]
-pub struct ServedBody {
-    /// `None` only during the drop.
-    incoming: Option<Incoming>,
-    /// `None` if there is nothing left to read.
-    unread: Option<Arc<Unread>>,
+pub struct ServedBody(Content);
+
+#[derive(Debug)]
+enum Content {
+    /// A body that has arrived with its head. Empty after it was read.
+    Whole(Bytes),
+    Incoming {
+        /// `None` only during the drop.
+        incoming: Option<Incoming>,
+        /// `None` if there is nothing left to read.
+        unread: Option<Arc<Unread>>,
+    },
 }
 
 impl ServedBody {
     pub(super) fn new(incoming: Incoming, unread: Option<Arc<Unread>>) -> Self {
-        Self { incoming: Some(incoming), unread }
+        Self(Content::Incoming { incoming: Some(incoming), unread })
+    }
+
+    /// A body that has arrived.
+    pub(super) fn whole(bytes: Bytes) -> Self {
+        Self(Content::Whole(bytes))
     }
 }
 
@@ -47,26 +60,45 @@ impl Body for ServedBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
-        let Some(incoming) = &mut self.incoming else { return Poll::Ready(None) };
-        let frame = Pin::new(incoming).poll_frame(cx);
-        if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
-            self.unread = None;
+        match &mut self.0 {
+            Content::Whole(bytes) => {
+                let bytes = take(bytes);
+                Poll::Ready((!bytes.is_empty()).then(|| Ok(Frame::data(bytes))))
+            }
+            Content::Incoming { incoming, unread } => {
+                let Some(incoming) = incoming else { return Poll::Ready(None) };
+                let frame = Pin::new(incoming).poll_frame(cx);
+                if matches!(frame, Poll::Ready(None | Some(Err(_)))) {
+                    *unread = None;
+                }
+                frame
+            }
         }
-        frame
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.as_ref().is_none_or(Incoming::is_end_stream)
+        match &self.0 {
+            Content::Whole(bytes) => bytes.is_empty(),
+            Content::Incoming { incoming, .. } => {
+                incoming.as_ref().is_none_or(Incoming::is_end_stream)
+            }
+        }
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.incoming.as_ref().map(Incoming::size_hint).unwrap_or_default()
+        match &self.0 {
+            Content::Whole(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Content::Incoming { incoming, .. } => {
+                incoming.as_ref().map(Incoming::size_hint).unwrap_or_default()
+            }
+        }
     }
 }
 
 impl Drop for ServedBody {
     fn drop(&mut self) {
-        if let (Some(unread), Some(rest)) = (self.unread.take(), self.incoming.take())
+        if let Content::Incoming { incoming, unread } = &mut self.0
+            && let (Some(unread), Some(rest)) = (unread.take(), incoming.take())
             && !rest.is_end_stream()
         {
             unread.left(rest);

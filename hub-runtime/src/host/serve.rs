@@ -12,13 +12,12 @@ use futures_util::future::Either;
 use http::Request;
 use hub_core::secret_rule::Reach;
 use hub_net::{
-    connection::{ServedBody, UnreadBodies, serve_connection},
+    connection::{RequestLimits, ServedBody, UnreadBodies, serve_connection},
     idle_sockets::{IdleSocket, IdleSockets},
     listen::{listen, pause_after_failed_accept},
     refusal::Refusal,
-    standstill::PeerTimer,
 };
-use hyper::{body::Incoming, server::conn::http1, service::Service};
+use hyper::service::Service;
 use hyper_util::service::{TowerToHyperService, TowerToHyperServiceFuture};
 use tokio::net::{TcpStream, ToSocketAddrs, lookup_host};
 use tokio_util::sync::CancellationToken;
@@ -100,7 +99,7 @@ impl HubApp {
                         let (socket, _) = idle_sockets.add(CancellationToken::new());
                         let service = Unwrapped::new(service.clone(), peer.ip(), socket);
                         let app = Arc::clone(app);
-                        let refuse = move |request: &Request<Incoming>, _: Option<&str>| {
+                        let refuse = move |request: &Request<ServedBody>, _: Option<&str>| {
                             refusal(&app, request)
                         };
                         connections.spawn(connection(stream, service, refuse, stop.clone()));
@@ -153,26 +152,28 @@ impl HubApp {
 async fn connection<S: HostedService>(
     stream: TcpStream,
     service: Unwrapped<S>,
-    refuse: impl Fn(&Request<Incoming>, Option<&str>) -> Option<Refusal>,
+    refuse: impl Fn(&Request<ServedBody>, Option<&str>) -> Option<Refusal>,
     stop: CancellationToken,
 ) {
     let socket = Arc::clone(&service.socket);
     // Ignore the error: if the socket is broken, the next read or write reports it.
     let _ = stream.set_nodelay(true);
-    let mut http = http1::Builder::new();
-    http.timer(PeerTimer::default())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .max_buf_size(MAX_HEAD_BYTES);
+    let http = RequestLimits {
+        head_timeout: HEADER_TIMEOUT,
+        max_buffer: MAX_HEAD_BYTES,
+        max_head: None,
+        keep_alive: true,
+    };
     let overdue = async {
         socket.overdue(FIRST_REQUEST_TIMEOUT).await;
         tracing::debug!("a connection without a request was closed");
     };
     let unread = UnreadBodies { sockets: socket.siblings(), timeout: UNREAD_BODY_TIMEOUT };
-    serve_connection(&http, stream, service, refuse, unread, &stop, overdue).await;
+    serve_connection(http, stream, service, refuse, unread, &stop, overdue).await;
 }
 
 /// The refusal of a request for a foreign host. It protects the application's own routes, too.
-fn refusal(app: &Inner, request: &Request<Incoming>) -> Option<Refusal> {
+fn refusal(app: &Inner, request: &Request<ServedBody>) -> Option<Refusal> {
     let refused = app.host_refusal(request.method(), request.uri(), request.headers());
     refused.map(|(status, text)| Refusal { status, text })
 }

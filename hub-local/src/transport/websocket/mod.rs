@@ -21,7 +21,7 @@ use std::{
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use futures_util::future::Either;
-use hub_net::stall_timeout::StallTimeout;
+use hub_net::{connection::Rewound, stall_timeout::StallTimeout};
 use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use tokio::{
@@ -75,8 +75,15 @@ fn run(connection: Arc<Connection>, upgraded: Upgraded) -> impl Future<Output = 
 /// Unwraps the TCP stream below HTTP, and the bytes that were already read from it. The halves of a TCP
 /// stream need no lock. The stream comes from our own server or from another hyper server.
 fn tcp(upgraded: Upgraded) -> Result<(TcpStream, Bytes), Upgraded> {
-    let upgraded = match upgraded.downcast::<TokioIo<StallTimeout>>() {
-        Ok(parts) => return Ok((parts.io.into_inner().into_inner(), parts.read_buf)),
+    let upgraded = match upgraded.downcast::<TokioIo<Rewound<StallTimeout>>>() {
+        Ok(parts) => {
+            let (stream, unread) = parts.io.into_inner().into_parts();
+            let early = match unread.is_empty() {
+                true => parts.read_buf,
+                false => [parts.read_buf, unread].concat().into(),
+            };
+            return Ok((stream.into_inner(), early));
+        }
         Err(upgraded) => upgraded,
     };
     let parts = upgraded.downcast::<TokioIo<TcpStream>>()?;
