@@ -2,7 +2,7 @@
 
 use std::{
     convert::Infallible,
-    future::{poll_fn, ready},
+    future::poll_fn,
     pin::pin,
     sync::{
         Arc,
@@ -182,17 +182,21 @@ pub async fn serve_connection<I, S, B>(
     };
     let bodies = Arc::clone(&unread);
     let respond = service_fn(move |request: Request<Incoming>| {
+        if let Some(response) = response.lock().take() {
+            // The service has had this request. Its body is in memory, and hyper reads it again.
+            return Either::Left(async {
+                unread::read_away(request.into_body()).await;
+                Ok(response)
+            });
+        }
         let unread = (!request.body().is_end_stream()).then(|| bodies.begin());
         let request = request.map(|incoming| ServedBody::new(incoming, unread.clone()));
-        let responding = match response.lock().take() {
-            Some(response) => Either::Left(ready(Ok(response))),
-            None => Either::Right(respond(request)),
-        };
-        async move {
+        let responding = respond(request);
+        Either::Right(async move {
             let response = responding.await;
             unread.iter().for_each(|unread| unread.answered());
             response
-        }
+        })
     });
     let stream = TokioIo::new(Rewound::new(bytes, stream));
     let is_last = rules.is_last.load(Ordering::Relaxed);

@@ -53,6 +53,10 @@ impl HeadTimeout {
     /// The connection waits with another timer. Returns since when it waits; `None` if a head has arrived.
     pub(super) fn end(&self) -> Option<Instant> {
         match std::mem::replace(&mut *self.state.lock(), State::Over) {
+            // After a standstill of the process the time starts again.
+            State::WaitsSince(since) if since.checked_add(self.timeout).is_some_and(fired_late) => {
+                Some(Instant::now())
+            }
             State::WaitsSince(since) => Some(since),
             State::Busy | State::Over => None,
         }

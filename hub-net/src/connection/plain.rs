@@ -19,6 +19,7 @@ use std::{
     pin::{Pin, pin},
     sync::atomic::{AtomicBool, Ordering},
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Buf as _, Bytes};
@@ -27,10 +28,14 @@ use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{ServedBody, head_timeout::HeadTimeout};
-use crate::BoxError;
+use crate::{BoxError, standstill::timeout};
 
 /// Bytes of one read. Larger requests are not plain.
 const READ_BYTES: usize = 16 * 1024;
+/// A larger write buffer is made smaller after it was used.
+const MAX_KEPT_OUTPUT: usize = 32 * 1024;
+/// How long a peer may read nothing of a response.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 
 thread_local! {
     /// Read buffer per thread, so that idle connections have none.
@@ -95,11 +100,27 @@ where
             return Ok(Ended::HandedOver { bytes, response: Some(response) });
         };
         let (head, body) = response.into_parts();
-        let Some(body) = read_body(stream, &mut next, body, length).await? else { break };
+        let (mut body, mut missing) = (pin!(body), length);
         let is_last = !keeps_alive || rules.is_last.load(Ordering::Relaxed);
-        let mut rest =
-            poll_fn(|context| poll_begin(stream, context, &head, &body, is_last)).await?;
-        poll_fn(|context| poll_write_all(stream, context, &mut rest)).await?;
+        // What is ready is written with the head. The peer does not wait for the rest of the body.
+        let ready = poll_fn(|context| match poll_data(body.as_mut(), context, &mut missing) {
+            Poll::Pending => Poll::Ready(Ok(Bytes::new())),
+            ready => ready,
+        });
+        let ready = ready.await?;
+        let begin = |context: &mut Context<'_>| {
+            poll_begin(stream, context, &head, (length, &ready), is_last)
+        };
+        let rest = poll_fn(begin).await?;
+        write_all(stream, rest).await?;
+        while missing > 0 {
+            let polling =
+                |context: &mut Context<'_>| poll_data(body.as_mut(), context, &mut missing);
+            let Some(data) = unless_left(stream, &mut next, polling).await else {
+                return Ok(Ended::Closed);
+            };
+            write_all(stream, data?).await?;
+        }
         if is_last || rules.is_last.load(Ordering::Relaxed) {
             break;
         }
@@ -145,25 +166,26 @@ async fn unless_left<I: AsyncRead + Unpin, T>(
     .await
 }
 
-/// Reads a response body of `length` bytes; `None` if the peer leaves before.
-async fn read_body<I, B>(
-    stream: &mut I,
-    next: &mut Bytes,
-    body: B,
-    length: usize,
-) -> Result<Option<Bytes>, BoxError>
-where
-    I: AsyncRead + Unpin,
-    B: Body<Error: Into<BoxError>>,
-{
-    let (mut body, mut first, mut joined) = (pin!(body), Bytes::new(), Vec::new());
-    while first.len() + joined.len() < length {
-        let polling = |context: &mut Context<'_>| body.as_mut().poll_frame(context);
-        let Some(frame) = unless_left(stream, next, polling).await else { return Ok(None) };
-        let frame = frame.ok_or("the body of the response is shorter than its length")?;
+/// Reads what is ready of a response body, of which `missing` bytes are still to be read. Bytes above its length are cut
+/// off, as by hyper.
+fn poll_data<B: Body<Error: Into<BoxError>>>(
+    mut body: Pin<&mut B>,
+    context: &mut Context<'_>,
+    missing: &mut usize,
+) -> Poll<Result<Bytes, BoxError>> {
+    let (mut first, mut joined) = (Bytes::new(), Vec::new());
+    while *missing > 0 {
+        let frame = match body.as_mut().poll_frame(context) {
+            Poll::Pending if first.is_empty() && joined.is_empty() => return Poll::Pending,
+            Poll::Pending => break,
+            Poll::Ready(frame) => {
+                frame.ok_or("the body of a response is shorter than its length")?
+            }
+        };
         // Trailers are skipped, as by hyper.
         let Ok(mut data) = frame.map_err(Into::into)?.into_data() else { continue };
-        let data = data.copy_to_bytes(data.remaining());
+        let data = data.copy_to_bytes(data.remaining().min(*missing));
+        *missing -= data.len();
         if first.is_empty() && joined.is_empty() {
             first = data;
         } else {
@@ -171,45 +193,44 @@ where
             joined.extend_from_slice(&data);
         }
     }
-    let body = if joined.is_empty() { first } else { joined.into() };
-    if body.len() > length {
-        return Err("the body of the response is longer than its length".into());
-    }
-    Ok(Some(body))
+    Poll::Ready(Ok(if joined.is_empty() { first } else { joined.into() }))
 }
 
-/// Writes a response as far as the stream accepts it at once. Returns the rest.
+/// Writes the head of a response with a body of `length` bytes, and the ready part of the body, as far as the stream accepts
+/// it at once. Returns the rest.
 fn poll_begin<I: AsyncWrite + Unpin>(
     stream: &mut I,
     context: &mut Context<'_>,
     head: &Parts,
-    body: &Bytes,
+    (length, ready): (usize, &Bytes),
     is_last: bool,
 ) -> Poll<io::Result<Bytes>> {
     OUTPUT.with_borrow_mut(|out| {
-        out.clear();
-        response::write_head(out, head, body.len(), is_last);
-        out.extend_from_slice(body);
-        let written = match Pin::new(stream).poll_write(context, out)? {
+        response::write_head(out, head, length, is_last);
+        out.extend_from_slice(ready);
+        let written = match Pin::new(stream).poll_write(context, out) {
             Poll::Ready(written) => written,
-            Poll::Pending => 0,
+            Poll::Pending => Ok(0),
         };
-        let rest = out.get(written..).unwrap_or_default();
-        Poll::Ready(Ok(Bytes::copy_from_slice(rest)))
+        let rest =
+            written.map(|written| Bytes::copy_from_slice(out.get(written..).unwrap_or_default()));
+        out.clear();
+        out.shrink_to(MAX_KEPT_OUTPUT);
+        Poll::Ready(rest)
     })
 }
 
-fn poll_write_all<I: AsyncWrite + Unpin>(
-    stream: &mut I,
-    context: &mut Context<'_>,
-    rest: &mut Bytes,
-) -> Poll<io::Result<()>> {
-    let mut stream = Pin::new(stream);
+/// Writes the rest of a response, and ends with an error if the peer reads none of it for some time.
+async fn write_all<I: AsyncWrite + Unpin>(stream: &mut I, mut rest: Bytes) -> io::Result<()> {
     while !rest.is_empty() {
-        match ready!(stream.as_mut().poll_write(context, rest))? {
-            0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-            written => rest.advance(written),
+        let writing = poll_fn(|context| Pin::new(&mut *stream).poll_write(context, &rest));
+        match timeout(WRITE_TIMEOUT, writing).await {
+            Ok(Ok(0)) => return Err(io::ErrorKind::WriteZero.into()),
+            Ok(written) => rest.advance(written?),
+            Err(_) => {
+                return Err(io::Error::new(io::ErrorKind::TimedOut, "the peer reads nothing"));
+            }
         }
     }
-    stream.poll_flush(context)
+    poll_fn(|context| Pin::new(&mut *stream).poll_flush(context)).await
 }

@@ -40,6 +40,10 @@ impl<I: AsyncRead + Unpin> AsyncRead for Rewound<I> {
         let length = self.before.len().min(buffer.remaining());
         buffer.put_slice(&self.before[..length]);
         self.before.advance(length);
+        if self.before.is_empty() {
+            // An empty part of a buffer would hold all of it as long as the connection lives.
+            self.before = Bytes::new();
+        }
         Poll::Ready(Ok(()))
     }
 }
@@ -71,5 +75,36 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Rewound<I> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(context)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::io::AsyncReadExt as _;
+
+    use super::*;
+
+    struct Owner(Arc<[u8; 4]>);
+
+    impl AsRef<[u8]> for Owner {
+        fn as_ref(&self) -> &[u8] {
+            &*self.0
+        }
+    }
+
+    #[tokio::test]
+    async fn the_bytes_from_before_are_freed_when_they_were_read() {
+        let bytes = Arc::new(*b"abcd");
+        let mut stream = Rewound::new(Bytes::from_owner(Owner(Arc::clone(&bytes))), &b"ef"[..]);
+        let mut read = [0; 4];
+
+        stream.read_exact(&mut read).await.unwrap();
+
+        assert_eq!((&read, Arc::strong_count(&bytes)), (b"abcd", 1));
+        let mut rest = Vec::new();
+        stream.read_to_end(&mut rest).await.unwrap();
+        assert_eq!(rest, b"ef");
     }
 }

@@ -2,10 +2,13 @@
 
 use std::{
     cell::RefCell,
-    time::{SystemTime, UNIX_EPOCH},
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use httpdate::fmt_http_date;
+
+/// The last second of the year 9999.
+const LAST_SECOND: u64 = 253_402_300_799;
 
 thread_local! {
     /// The last second that was written, and its text.
@@ -14,11 +17,12 @@ thread_local! {
 
 /// Appends the current date.
 pub(super) fn write(out: &mut Vec<u8>) {
-    let now = SystemTime::now();
-    let second = now.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    // A clock before 1970 or after the year 9999 has no date.
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let second = since.as_secs().min(LAST_SECOND);
     LAST.with_borrow_mut(|(last, text)| {
         if *last != second {
-            (*last, *text) = (second, fmt_http_date(now));
+            (*last, *text) = (second, fmt_http_date(UNIX_EPOCH + Duration::from_secs(second)));
         }
         out.extend_from_slice(text.as_bytes());
     });

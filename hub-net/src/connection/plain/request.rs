@@ -58,6 +58,7 @@ pub(super) fn parse(bytes: &Bytes, mut headers: HeaderMap) -> Option<PlainReques
                     return None;
                 }
             }
+            header::CONNECTION if !line.value.is_ascii() => return None,
             header::CONNECTION => keeps_alive &= !closes(line.value),
             _ => {}
         }

@@ -1,5 +1,7 @@
 //! Plain requests, and the border to those that hyper reads.
 
+mod slow;
+
 use std::{
     convert::Infallible,
     future::pending,
@@ -407,26 +409,4 @@ async fn a_request_may_run_longer_than_the_timeout_of_a_head() {
     gate.notify_one();
 
     assert!(peer.exchange(&[]).await.contains("200 OK"));
-}
-
-#[tokio::test(start_paused = true)]
-async fn a_response_is_written_to_its_end_to_a_peer_that_reads_slowly() {
-    let (mut stream, mut server) = duplex(100);
-    let serving = tokio::spawn(async move {
-        let respond =
-            |_| async { Ok::<_, Infallible>(Response::new(Full::<Bytes>::from("x".repeat(1000)))) };
-        let head_timeout = HeadTimeout::new(HEAD_TIMEOUT);
-        let rules = Rules { head_timeout, is_last: AtomicBool::new(true) };
-        serve(&mut server, &rules, respond).await
-    });
-    stream.write_all(b"POST / HTTP/1.1\r\n\r\n").await.unwrap();
-    let mut read = Vec::new();
-    while stream.read_buf(&mut (&mut read).limit(30)).await.unwrap() > 0 {
-        settle().await;
-    }
-
-    assert!(matches!(serving.await.unwrap(), Ok(Ended::Closed)));
-    let text = String::from_utf8(read).unwrap();
-    assert!(text.starts_with("HTTP/1.1 200 OK\r\ncontent-length: 1000\r\n"), "{text}");
-    assert!(text.ends_with(&("\r\n\r\n".to_owned() + &"x".repeat(1000))), "{text}");
 }
