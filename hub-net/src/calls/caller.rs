@@ -115,41 +115,15 @@ impl CallConnection {
         mut reader: Reader,
         mut socket: Pin<&mut impl AsyncRead>,
     ) -> Result<(), CallsError> {
-        let (mut outcomes, mut wakers) = (Vec::new(), Vec::new());
+        let (mut read, mut wakers) = (Read::default(), Vec::new());
         loop {
-            let mut stops = false;
-            while let Some(frame) = reader.next()? {
-                match frame {
-                    Frame::Response { id, status, body } => {
-                        let status =
-                            StatusCode::from_u16(status).map_err(|_| CallsError::Status)?;
-                        outcomes.push((id, Ok((status, Bytes::copy_from_slice(body)))));
-                    }
-                    Frame::TooLarge(id) => outcomes.push((id, Err(CallError::TooLarge))),
-                    Frame::Stop => stops = true,
-                    Frame::Pong => {}
-                    Frame::Lines { .. } | Frame::Call { .. } | Frame::Cancel(_) | Frame::Ping => {
-                        return Err(CallsError::Direction);
-                    }
-                }
-            }
-            {
-                let mut state = self.0.lock();
-                state.has_read = true;
-                for (id, outcome) in outcomes.drain(..) {
-                    if slot(id) >= state.slots.len() {
-                        return Err(CallsError::Slot);
-                    }
-                    // A response to a cancelled call may still arrive.
-                    wakers.extend(state.finish(id, outcome));
-                }
-                if stops {
-                    state.phase = Phase::Retired;
-                }
-                stops = state.phase == Phase::Retired && state.running == 0;
-            }
+            let taken = read.take(&mut reader);
+            // Responses before an invalid frame are valid.
+            let ended = read.apply(&mut self.0.lock(), &mut wakers);
             wakers.drain(..).for_each(Waker::wake);
-            if stops {
+            let ended = ended?;
+            taken?;
+            if ended {
                 return Ok(());
             }
             if poll_fn(|cx| reader.poll_read(cx, socket.as_mut())).await? == 0 {
@@ -170,6 +144,51 @@ impl CallConnection {
                 return;
             }
         }
+    }
+}
+
+/// What the frames of one read say.
+#[derive(Default)]
+struct Read {
+    outcomes: Vec<(u32, Outcome)>,
+    stops: bool,
+}
+
+impl Read {
+    /// Takes the frames that have arrived, until one is invalid.
+    fn take(&mut self, reader: &mut Reader) -> Result<(), CallsError> {
+        while let Some(frame) = reader.next()? {
+            match frame {
+                Frame::Response { id, status, body } => {
+                    let status = StatusCode::from_u16(status).map_err(|_| CallsError::Status)?;
+                    self.outcomes.push((id, Ok((status, Bytes::copy_from_slice(body)))));
+                }
+                Frame::TooLarge(id) => self.outcomes.push((id, Err(CallError::TooLarge))),
+                Frame::Stop => self.stops = true,
+                Frame::Pong => {}
+                Frame::Lines { .. } | Frame::Call { .. } | Frame::Cancel(_) | Frame::Ping => {
+                    return Err(CallsError::Direction);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Sets the outcomes, also those after an invalid number. Returns whether the connection has ended.
+    fn apply(&mut self, state: &mut State, wakers: &mut Vec<Waker>) -> Result<bool, CallsError> {
+        state.has_read = true;
+        let mut result = Ok(());
+        for (id, outcome) in self.outcomes.drain(..) {
+            if slot(id) >= state.slots.len() {
+                result = Err(CallsError::Slot);
+            }
+            // A response to a cancelled call may still arrive.
+            wakers.extend(state.finish(id, outcome));
+        }
+        if std::mem::take(&mut self.stops) {
+            state.phase = Phase::Retired;
+        }
+        result.map(|()| state.phase == Phase::Retired && state.running == 0)
     }
 }
 

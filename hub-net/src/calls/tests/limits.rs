@@ -41,6 +41,26 @@ async fn invalid_bytes_of_the_app_end_its_calls() {
 }
 
 #[tokio::test]
+async fn a_response_that_arrives_with_invalid_bytes_ends_its_call() {
+    let too_large_of_no_call = vec![0, 0, 0, 5, 4, 0, 0, 0, 5];
+    let unknown_kind = vec![0, 0, 0, 5, 77, 0, 0, 0, 0];
+    for invalid in [too_large_of_no_call, unknown_kind] {
+        let (one, mut peer) = sockets().await;
+        let caller = Caller::new(one);
+        let call = caller.call("/");
+        within(peer.read_u8()).await.unwrap();
+        let mut bytes = Vec::new();
+        Frame::Response { id: 1 << 10, status: 200, body: b"done" }.write(&mut bytes);
+        bytes.extend_from_slice(&invalid);
+
+        peer.write_all(&bytes).await.unwrap();
+
+        assert_eq!(within(call).await.unwrap().1, "done", "{invalid:?}");
+        assert!(within(caller.driving).await.unwrap().is_err());
+    }
+}
+
+#[tokio::test]
 async fn invalid_bytes_of_the_service_end_the_connection() {
     let lines = Frame::Lines { block: 0, lines: b"hub: chat\r\n" };
     let call = |id, block, target, lines| Frame::Call {
