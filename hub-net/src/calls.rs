@@ -18,6 +18,9 @@
 //!          upgrade: hub-calls
 //! ```
 //!
+//! The first frame of the service is a ping. Calls begin after its pong, so a proxy that passes the switch on and no frames costs no
+//! call. If the connection then ends, and neither a stop nor the service has announced that, offers are ignored for 30 s.
+//!
 //! # Frames
 //!
 //! Numbers are big-endian. A frame is its length without these four bytes (4 bytes), its kind (1 byte), a number (4 bytes), and its
@@ -31,7 +34,7 @@
 //! | 4, too large | app | call | empty: the response is larger than the service accepts |
 //! | 5, cancel | service | call | empty: nobody waits for the response, which may still arrive |
 //! | 6, stop | app | 0 | empty: the service sends no further call, and closes the connection after the last response |
-//! | 7, ping | service | 0 | empty |
+//! | 7, ping | service | 0 | empty: the app sends a pong |
 //! | 8, pong | app | 0 | empty |
 //!
 //! The last ten bits of the number of a call are its slot. A slot has at most one call: the next one may use it after the response or

@@ -47,7 +47,7 @@ impl CallConnection {
         self.0.lock().phase == Phase::Open
     }
 
-    /// Whether the connection waits for the agreement of the app.
+    /// Whether the app has not accepted the upgrade yet.
     pub(crate) fn is_opening(&self) -> bool {
         self.0.lock().phase == Phase::Opening
     }
@@ -57,9 +57,14 @@ impl CallConnection {
         self.0.lock().phase == Phase::Aged
     }
 
-    /// The app has agreed.
+    /// The app has accepted the upgrade.
     pub(crate) fn opened(&self) {
         self.0.lock().phase = Phase::Open;
+    }
+
+    /// Whether the connection has ended after one of both sides wanted that.
+    pub(crate) fn was_retired(&self) -> bool {
+        self.0.lock().was_retired
     }
 
     /// No further calls begin. The connection ends after the last response.
@@ -201,6 +206,7 @@ impl Drop for EndOfCalls<'_> {
         {
             let mut state = self.0.0.lock();
             let state = &mut *state;
+            state.was_retired = state.phase == Phase::Retired;
             state.phase = Phase::Ended;
             for slot in &mut state.slots {
                 if let SlotState::Waiting { begun, waker } = &mut slot.state {

@@ -43,7 +43,7 @@ pub(super) type Outcome = Result<(StatusCode, Bytes), CallError>;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// The app has not agreed.
+    /// The app has not accepted the upgrade.
     #[default]
     Opening,
     Open,
@@ -57,6 +57,8 @@ pub(super) enum Phase {
 #[derive(Debug, Default)]
 pub(super) struct State {
     pub(super) phase: Phase,
+    /// Whether the last phase before the end was [`Phase::Retired`].
+    pub(super) was_retired: bool,
     pub(super) outgoing: Outgoing,
     pub(super) slots: Vec<Slot>,
     pub(super) free: Vec<usize>,

@@ -283,6 +283,7 @@ async fn the_end_of_the_app_ends_calls_that_it_may_have_read() {
 
     assert!(is_interrupted(&within(call).await));
     assert!(matches!(within(caller.driving).await.unwrap(), Err(CallsError::Socket(_))));
+    assert!(!caller.connection.was_retired());
     assert!(
         caller
             .connection
@@ -349,6 +350,7 @@ async fn an_app_that_stops_answers_its_calls_and_gets_no_others() {
     release.notify_one();
     assert_eq!(within(call).await.unwrap().0, 200);
     assert!(within(caller.driving).await.unwrap().is_ok());
+    assert!(caller.connection.was_retired());
     within(app.serving).await.unwrap().unwrap();
 }
 

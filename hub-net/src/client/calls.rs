@@ -28,6 +28,7 @@ use crate::{
     calls::{
         CallsError, PROTOCOL,
         caller::{Block, CallConnection, CallError, NewCall, RunningCall},
+        frame::{Frame, first},
     },
     log_limit::LogLimit,
 };
@@ -37,9 +38,10 @@ use crate::{
 const MIN_CALLS: usize = 4;
 /// Connections to another machine, where an address may lead to several instances of the app.
 const CONNECTIONS: usize = 4;
-/// How long the app may take to agree.
+/// How long the app may take to accept the upgrade and to answer the first frame.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
-/// After a refusal, offers of the host are ignored for this time.
+/// After a refusal, or an end that neither side has announced, offers of the host are ignored for this time: its calls are
+/// HTTP/1.1 requests, so that connections that break again and again cost few calls.
 const PAUSE: Duration = Duration::from_secs(30);
 /// The same while the host cannot be reached: the app may be starting again.
 const SHORT_PAUSE: Duration = Duration::from_secs(1);
@@ -135,7 +137,7 @@ impl Calls {
         }
     }
 
-    /// The app has agreed. One of the connections that are replaced ends.
+    /// The app has accepted the upgrade. One of the connections that are replaced ends.
     fn opened(&self, connection: &Arc<CallConnection>, is_local: bool) {
         let mut state = self.0.lock();
         connection.opened();
@@ -146,7 +148,7 @@ impl Calls {
         aged.next().into_iter().for_each(|entry| entry.connection.retire());
     }
 
-    /// The app has not agreed. Another app may have this address now.
+    /// The app has not accepted the upgrade, or the connection has broken. Another app may have this address now.
     fn refused(&self, pause: Duration) {
         let mut state = self.0.lock();
         state.paused_until = Some(Instant::now() + pause);
@@ -259,7 +261,7 @@ impl<C: Connect> Pool<C> {
             host.calls.opened(&removal.connection, is_local);
             drop(host);
             let ended = removal.connection.drive(stream, arrived).await;
-            removal.log_end(&ended, &log);
+            removal.ended(&ended, &log);
         });
         host.calls.with_task(&opened, task.abort_handle());
     }
@@ -272,16 +274,23 @@ struct Removal<I> {
 }
 
 impl<I> Removal<I> {
-    fn log_end(&self, ended: &Result<(), CallsError>, log: &LogLimit) {
+    fn pause(&self) {
+        if let Some(host) = self.of.upgrade() {
+            host.calls.refused(PAUSE);
+        }
+    }
+
+    fn ended(&self, ended: &Result<(), CallsError>, log: &LogLimit) {
         match ended {
             Ok(()) => {}
             Err(CallsError::Socket(error)) => {
                 tracing::debug!(%error, "a connection for calls has ended");
+                if !self.connection.was_retired() {
+                    self.pause();
+                }
             }
             Err(error) => {
-                if let Some(host) = self.of.upgrade() {
-                    host.calls.refused(PAUSE);
-                }
+                self.pause();
                 log.line("calls", |omitted| {
                     tracing::warn!(%error, omitted, "an app has sent invalid frames: its connection for calls was closed, and its calls are HTTP/1.1 requests");
                 });
@@ -306,21 +315,40 @@ fn target(uri: &Uri) -> &str {
     }
 }
 
-/// Asks the app to switch to the protocol. Returns bytes that have arrived after its response.
+/// Asks the app to switch to the protocol, and waits for its first frame: between service and app, a proxy may pass the switch on
+/// and no frames. Returns bytes that have arrived after that frame.
 async fn upgrade(stream: &mut TcpStream, request: &[u8]) -> Result<Vec<u8>, BoxError> {
     stream.write_all(request).await?;
-    let mut head = Vec::with_capacity(1024);
+    let mut arrived = Vec::with_capacity(1024);
     loop {
-        if stream.read_buf(&mut head).await? == 0 {
-            return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+        read(stream, &mut arrived).await?;
+        if let Some(length) = switched(&arrived)? {
+            arrived.drain(..length);
+            break;
         }
-        if let Some(length) = switched(&head)? {
-            head.drain(..length);
-            return Ok(head);
-        }
-        if head.len() > MAX_HEAD_BYTES {
+        if arrived.len() > MAX_HEAD_BYTES {
             return Err("the response is too long".into());
         }
+    }
+    let mut ping = Vec::new();
+    Frame::Ping.write(&mut ping);
+    stream.write_all(&ping).await?;
+    loop {
+        match first(&arrived, 0)? {
+            Some((Frame::Pong, length)) => {
+                arrived.drain(..length);
+                return Ok(arrived);
+            }
+            Some(_) => return Err("the first frame is no pong".into()),
+            None => read(stream, &mut arrived).await?,
+        }
+    }
+}
+
+async fn read(stream: &mut TcpStream, arrived: &mut Vec<u8>) -> io::Result<()> {
+    match stream.read_buf(arrived).await? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(()),
     }
 }
 
@@ -334,9 +362,9 @@ fn switched(head: &[u8]) -> Result<Option<usize>, BoxError> {
         return Err(format!("the status is {code}").into());
     }
     let mut lines = response.headers.iter();
-    let is_agreed =
+    let is_accepted =
         lines.any(|line| line.name.eq_ignore_ascii_case("upgrade") && is_named(line.value));
-    if is_agreed { Ok(Some(length)) } else { Err("another protocol".into()) }
+    if is_accepted { Ok(Some(length)) } else { Err("another protocol".into()) }
 }
 
 /// Whether an `Upgrade` names the protocol.

@@ -12,7 +12,7 @@ use super::*;
 use crate::calls::server::serve;
 
 #[test]
-fn only_a_switch_to_the_protocol_is_an_agreement() {
+fn only_a_switch_to_the_protocol_accepts_the_upgrade() {
     let head =
         "HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: hub-calls\r\n\r\n";
     for length in 0..head.len() {
