@@ -97,9 +97,11 @@ where
             {
                 return HubServiceFuture::new(response);
             }
+            let destination = destination(&self.app, &parts);
             // Only hub-local sends request ids.
-            let offers = parts.headers.contains_key(REQUEST_ID);
-            let response = answer(Arc::clone(&self.app), parts, body);
+            let offers = matches!(destination, Destination::Upstream)
+                && parts.headers.contains_key(REQUEST_ID);
+            let response = answer_at(destination, Arc::clone(&self.app), parts, body);
             return HubServiceFuture { response, offers };
         }
         HubServiceFuture::new(answer(Arc::clone(&self.app), parts, body))
@@ -185,13 +187,26 @@ impl Body for HubBody {
     }
 }
 
-/// Routes one request. Upstream calls have their own future, because the futures of other routes are several
-/// times as large. For other routes, the type of the body is erased, so that they are compiled only once.
+/// Routes one request.
 pub(crate) fn answer<B>(app: Arc<Inner>, parts: http::request::Parts, body: B) -> ResponseFuture
 where
     B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
 {
-    match destination(&app, &parts) {
+    answer_at(destination(&app, &parts), app, parts, body)
+}
+
+/// Upstream calls have their own future, because the futures of other routes are several times as large. For other
+/// routes, the type of the body is erased, so that they are compiled only once.
+fn answer_at<B>(
+    destination: Destination,
+    app: Arc<Inner>,
+    parts: http::request::Parts,
+    body: B,
+) -> ResponseFuture
+where
+    B: Body<Data: Send, Error: Into<BoxError>> + Send + 'static,
+{
+    match destination {
         Destination::Refusal(refusal) => Box::pin(std::future::ready(refusal)),
         Destination::Upstream => {
             Box::pin(upstream::handle(app, parts.headers, body, InvocationIds::OfClients, || false))

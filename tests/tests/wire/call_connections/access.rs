@@ -72,6 +72,12 @@ async fn the_app_offers_connections_for_calls_to_the_local_service_only() {
     let refused = kept(address, &forged).await;
     assert!(refused.starts_with("http/1.1 401 "), "{refused}");
     assert!(!refused.contains("upgrade"), "{refused}");
+    let health = b"GET /health HTTP/1.1\r\nhost: a\r\nx-hub-request-id: 7\r\n\r\n";
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(health).await.unwrap();
+    let healthy = head(&mut stream).await;
+    assert!(healthy.starts_with("http/1.1 200 ok\r\n"), "{healthy}");
+    assert!(!healthy.contains("upgrade"), "{healthy}");
     // Another server may serve this service.
     let mut request = Request::post(PATH);
     for (name, value) in call_headers(true) {
