@@ -102,9 +102,10 @@ async fn serve(app: Arc<Inner>, upgrading: OnUpgrade, connections: Connections) 
         }
     };
     let Connections { tasks, stop } = &connections;
-    let handle = |request: Request<Bytes>| {
+    let of_calls = Arc::clone(&app);
+    let handle = move |request: Request<Bytes>| {
         let (parts, body) = request.into_parts();
-        answer_call(Arc::clone(&app), parts, Full::new(body))
+        answer_call(of_calls, parts, Full::new(body))
     };
     match calls::server::serve(stream, arrived, handle, tasks, stop).await {
         Ok(()) => {}

@@ -7,7 +7,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    task::{Poll, Waker},
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -17,7 +17,6 @@ use parking_lot::Mutex;
 use tokio::{
     io::AsyncRead,
     net::TcpStream,
-    task::AbortHandle,
     time::{sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -38,8 +37,8 @@ const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long the service may take to close the connection after it was asked to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Serves a connection until it ends. `handle` makes the future of the response to a call. The future is dropped when nobody
-/// waits for its response. After `stop` is cancelled, the service is asked to close the connection, and calls that still
+/// Serves a connection until it ends. `handle` makes the future of the response to a call. The future is polled at least once. It is
+/// dropped when the service has cancelled the call, or the connection has ended. After `stop` is cancelled, the service is asked to close the connection, and calls that still
 /// arrive are served. `arrived` are bytes that were read before.
 ///
 /// # Errors
@@ -47,7 +46,7 @@ const STOP_TIMEOUT: Duration = Duration::from_secs(30);
 pub async fn serve<F>(
     mut stream: TcpStream,
     arrived: Vec<u8>,
-    handle: impl Fn(Request<Bytes>) -> F,
+    handle: impl FnOnce(Request<Bytes>) -> F + Clone + Send + 'static,
     tasks: &TaskTracker,
     stop: &CancellationToken,
 ) -> Result<(), CallsError>
@@ -98,14 +97,18 @@ struct Calls(Arc<Mutex<State>>);
 struct State {
     outgoing: Outgoing,
     slots: Vec<Option<Running>>,
+    /// The number of calls that have begun.
+    begun: u64,
     /// The reader, while too many bytes wait.
     paused: Option<Waker>,
 }
 
 struct Running {
     id: u32,
-    /// `None` before the task has started.
-    task: Option<AbortHandle>,
+    /// Unique in the connection, also if the service uses an id twice.
+    serial: u64,
+    /// The task, while it waits.
+    task: Option<Waker>,
 }
 
 impl HasOutgoing for State {
@@ -115,10 +118,15 @@ impl HasOutgoing for State {
 }
 
 impl State {
-    /// Removes a call. `None` if it was cancelled.
-    fn remove(&mut self, id: u32) -> Option<Running> {
+    /// Removes a call that the service has cancelled.
+    fn cancel(&mut self, id: u32) -> Option<Running> {
+        self.slots.get_mut(slot(id))?.take_if(|running| running.id == id)
+    }
+
+    /// The entry of a call. It is `None`, or that of another call, after a cancel.
+    fn entry(&mut self, id: u32, serial: u64) -> Option<&mut Option<Running>> {
         let entry = self.slots.get_mut(slot(id))?;
-        entry.take_if(|running| running.id == id)
+        entry.as_ref().is_some_and(|running| running.serial == serial).then_some(entry)
     }
 }
 
@@ -131,7 +139,7 @@ impl Calls {
 impl Drop for Calls {
     fn drop(&mut self) {
         let ended = std::mem::take(&mut self.0.lock().slots);
-        ended.into_iter().flatten().filter_map(|call| call.task).for_each(|task| task.abort());
+        ended.into_iter().flatten().filter_map(|call| call.task).for_each(Waker::wake);
     }
 }
 
@@ -156,7 +164,7 @@ struct Incoming<'a, H> {
 
 impl<H, F> Incoming<'_, H>
 where
-    H: Fn(Request<Bytes>) -> F,
+    H: FnOnce(Request<Bytes>) -> F + Clone + Send + 'static,
     F: Future<Output = Response<Bytes>> + Send + 'static,
 {
     async fn read(
@@ -210,8 +218,8 @@ where
                 self.start(id, request)?;
             }
             Frame::Cancel(id) => {
-                let cancelled = self.calls.0.lock().remove(id);
-                cancelled.and_then(|call| call.task).iter().for_each(AbortHandle::abort);
+                let cancelled = self.calls.0.lock().cancel(id);
+                cancelled.and_then(|call| call.task).into_iter().for_each(Waker::wake);
             }
             Frame::Ping => self.calls.push(&Frame::Pong),
             Frame::Response { .. } | Frame::TooLarge(_) | Frame::Stop | Frame::Pong => {
@@ -242,29 +250,34 @@ where
 
     fn start(&self, id: u32, request: Request<Bytes>) -> Result<(), CallsError> {
         let index = slot(id);
-        {
+        let serial = {
             let mut state = self.calls.0.lock();
             if state.slots.len() <= index {
                 state.slots.resize_with((index + 1).next_power_of_two().min(SLOTS), || None);
             }
+            state.begun += 1;
+            let serial = state.begun;
             match state.slots.get_mut(index) {
-                Some(free @ None) => *free = Some(Running { id, task: None }),
+                Some(free @ None) => *free = Some(Running { id, serial, task: None }),
                 _ => return Err(CallsError::Slot),
             }
-        }
-        let unanswered = Unanswered { state: Some(Arc::clone(&self.calls.0)), id };
-        let answering = (self.handle)(request);
-        let task = self.tasks.spawn(async move {
-            let response = answering.await;
-            unanswered.answer(&response);
+            serial
+        };
+        let unanswered = Unanswered { state: Some(Arc::clone(&self.calls.0)), id, serial };
+        let handle = self.handle.clone();
+        self.tasks.spawn(async move {
+            // Here, so that a panic in it concerns only this call.
+            let mut answering = pin!(handle(request));
+            let response = poll_fn(|cx| match answering.as_mut().poll(cx) {
+                Poll::Ready(response) => Poll::Ready(Some(response)),
+                // After the poll: a call that has arrived starts, even if its cancel has arrived, too.
+                Poll::Pending if unanswered.is_wanted(cx) => Poll::Pending,
+                Poll::Pending => Poll::Ready(None),
+            });
+            if let Some(response) = response.await {
+                unanswered.answer(&response);
+            }
         });
-        let task = task.abort_handle();
-        let mut state = self.calls.0.lock();
-        let running = state.slots.get_mut(index).and_then(Option::as_mut);
-        // The call may have ended.
-        if let Some(running) = running.filter(|running| running.id == id) {
-            running.task = Some(task);
-        }
         Ok(())
     }
 }
@@ -273,9 +286,21 @@ where
 struct Unanswered {
     state: Option<Arc<Mutex<State>>>,
     id: u32,
+    serial: u64,
 }
 
 impl Unanswered {
+    /// Whether the service waits for the response. If so, the task is woken when that changes.
+    fn is_wanted(&self, cx: &Context<'_>) -> bool {
+        let Some(state) = &self.state else { return false };
+        let mut state = state.lock();
+        let Some(Some(running)) = state.entry(self.id, self.serial) else { return false };
+        if running.task.as_ref().is_none_or(|task| !task.will_wake(cx.waker())) {
+            running.task = Some(cx.waker().clone());
+        }
+        true
+    }
+
     fn answer(mut self, response: &Response<Bytes>) {
         self.send(response.status(), response.body());
     }
@@ -290,9 +315,8 @@ impl Unanswered {
         let writer = {
             let mut state = state.lock();
             // Under one lock: the service may use the slot again as soon as it has the response.
-            if state.remove(id).is_none() {
-                return;
-            }
+            let Some(entry) = state.entry(id, self.serial) else { return };
+            *entry = None;
             frame.write(state.outgoing.end());
             state.outgoing.writer()
         };

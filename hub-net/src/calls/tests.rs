@@ -73,7 +73,7 @@ struct App {
 impl App {
     fn new<F>(
         stream: TcpStream,
-        handle: impl Fn(Request<Bytes>) -> F + Send + Sync + 'static,
+        handle: impl Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
     ) -> Self
     where
         F: Future<Output = Response<Bytes>> + Send + 'static,
@@ -87,7 +87,9 @@ impl App {
     }
 }
 
-async fn pair<F>(handle: impl Fn(Request<Bytes>) -> F + Send + Sync + 'static) -> (Caller, App)
+async fn pair<F>(
+    handle: impl Fn(Request<Bytes>) -> F + Clone + Send + Sync + 'static,
+) -> (Caller, App)
 where
     F: Future<Output = Response<Bytes>> + Send + 'static,
 {
@@ -314,13 +316,18 @@ async fn a_call_after_the_end_of_the_app_is_unsent() {
 
 #[tokio::test]
 async fn a_call_that_panics_has_status_500() {
-    let (caller, app) = pair(async |request: Request<Bytes>| {
-        assert!(request.uri().path() == "/", "a test");
-        answer(200, "")
+    let (caller, app) = pair(|request: Request<Bytes>| {
+        assert!(request.uri().path() != "/panics-before-its-future", "a test");
+        async move {
+            assert!(request.uri().path() == "/", "a test");
+            answer(200, "")
+        }
     })
     .await;
 
-    assert_eq!(within(caller.call("/panics")).await.unwrap().0, 500);
+    for path in ["/panics", "/panics-before-its-future"] {
+        assert_eq!(within(caller.call(path)).await.unwrap().0, 500);
+    }
 
     assert_eq!(within(caller.call("/")).await.unwrap().0, 200);
     assert!(!app.serving.is_finished());

@@ -208,14 +208,46 @@ async fn a_call_that_breaks_off_at_any_byte_does_not_run() {
         let runs = Arc::<AtomicUsize>::default();
         let counted = Arc::clone(&runs);
         let app = App::new(other, move |_| {
-            counted.fetch_add(1, Ordering::SeqCst);
-            std::future::ready(answer(200, ""))
+            let counted = Arc::clone(&counted);
+            async move {
+                counted.fetch_add(1, Ordering::SeqCst);
+                answer(200, "")
+            }
         });
 
         peer.write_all(&bytes[..length]).await.unwrap();
         peer.shutdown().await.unwrap();
 
         within(app.serving).await.unwrap().unwrap();
+        // The task of a call is ready before that of the connection has ended.
+        tokio::task::yield_now().await;
         assert_eq!(runs.load(Ordering::SeqCst), usize::from(length == bytes.len()), "{length}");
     }
+}
+
+/// The rest of its run is up to the future, as over HTTP/1.1.
+#[tokio::test]
+async fn a_call_whose_cancel_arrives_with_it_starts() {
+    let (mut peer, other) = sockets().await;
+    let runs = Arc::<AtomicUsize>::default();
+    let counted = Arc::clone(&runs);
+    let app = App::new(other, move |_| {
+        let counted = Arc::clone(&counted);
+        async move {
+            counted.fetch_add(1, Ordering::SeqCst);
+            std::future::pending().await
+        }
+    });
+    let call = Call { block: 0, target: b"/", lines: b"", body: b"body" };
+    let mut bytes = Vec::new();
+    Frame::Lines { block: 0, lines: b"" }.write(&mut bytes);
+    for _ in 0..3 {
+        Frame::Call { id: 1, call }.write(&mut bytes);
+        Frame::Cancel(1).write(&mut bytes);
+    }
+
+    peer.write_all(&bytes).await.unwrap();
+
+    until(|| runs.load(Ordering::SeqCst) == 3).await;
+    assert!(!app.serving.is_finished());
 }
