@@ -6,7 +6,7 @@
 //! # Offer and upgrade
 //!
 //! The app offers the protocol in the response to a call over HTTP/1.1, and the service then opens one more connection (RFC 9110
-//! §7.8). Both headers are hop-by-hop, so proxies remove them, and calls remain HTTP/1.1 requests.
+//! §7.8). Both headers are hop-by-hop: proxies that read HTTP remove them, and calls remain HTTP/1.1 requests.
 //!
 //! ```text
 //! app      HTTP/1.1 200 OK                           service  GET /runtime/webhooks/signalr HTTP/1.1
@@ -32,13 +32,15 @@
 //! | 2, call | service | call | block, length of the target, length of the lines (2 bytes each); target; lines, each of which replaces the line of the block with its name; body |
 //! | 3, response | app | call | status (2 bytes), body |
 //! | 4, too large | app | call | empty: the response is larger than the service accepts |
-//! | 5, cancel | service | call | empty: nobody waits for the response, which may still arrive |
+//! | 5, cancel | service | call | empty: the response is not awaited, and may still arrive |
 //! | 6, stop | app | 0 | empty: the service sends no further call, and closes the connection after the last response |
 //! | 7, ping | service | 0 | empty: the app sends a pong |
 //! | 8, pong | app | 0 | empty |
 //!
 //! The last ten bits of the number of a call are its slot. A slot has at most one call: the next one may use it after the response or
 //! the cancel. Anything else ends the connection, and with it all of its calls, as the end of a connection ends a call over HTTP/1.1.
+//!
+//! Responses are written in the order in which they are ready: one of up to 16 MiB delays those behind it.
 //!
 //! A call is a `POST` of the target with the lines of block and call. It has no `content-length`, because the frame has one.
 

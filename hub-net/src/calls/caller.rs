@@ -234,7 +234,7 @@ fn is_open(stream: &TcpStream) -> io::Result<()> {
     }
 }
 
-/// A call that was sent. Dropping it before its end tells the app that nobody waits for the response.
+/// A call that was sent. Dropping it before its end tells the app that its response is not awaited.
 #[derive(Debug)]
 pub(crate) struct RunningCall {
     connection: Arc<CallConnection>,

@@ -44,7 +44,7 @@ pub enum Frame<'a> {
     },
     /// The response to this call is too large.
     TooLarge(u32),
-    /// Nobody waits for the response to this call.
+    /// The response to this call is not awaited.
     Cancel(u32),
     /// The app takes no further calls.
     Stop,

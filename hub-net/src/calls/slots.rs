@@ -21,8 +21,8 @@ use crate::BoxError;
 const MAX_WAITING_BYTES: usize = 1024 * 1024;
 /// Ticks without a call after which a connection is closed.
 const IDLE_TICKS: u32 = 10;
-/// Ticks without a byte, while calls run, after which the app is asked for a sign of life, and after which it gets no further
-/// calls on this connection. Running calls wait until their own timeout.
+/// Ticks without a byte, while calls run, after which the app is sent a ping, and after which it gets no further calls on
+/// this connection. Running calls wait until their own timeout.
 const PING_TICKS: u32 = 10;
 const QUIET_TICKS: u32 = 20;
 /// Ticks after which a connection is replaced, so that another instance of the app behind the same address gets calls.
@@ -151,7 +151,7 @@ impl State {
         Some(id)
     }
 
-    /// Frees the slot of a call that nobody waits for.
+    /// Frees the slot of a call whose response is not awaited.
     pub(super) fn leave(&mut self, id: u32) -> Option<Waker> {
         let index = slot(id);
         let slot = self.slots.get_mut(index).filter(|slot| slot.id == id)?;
@@ -202,7 +202,9 @@ impl Ticks {
         }
         if self.quiet >= QUIET_TICKS && matches!(state.phase, Phase::Open | Phase::Aged) {
             state.phase = Phase::Retired;
-            tracing::debug!("the app is silent: further calls go on other connections");
+            tracing::debug!(
+                "no byte of the app has arrived after a ping: further calls go on other connections"
+            );
         }
         (true, None)
     }

@@ -246,7 +246,7 @@ async fn a_call_that_occupies_its_thread_does_not_delay_the_others() {
 }
 
 #[tokio::test]
-async fn the_app_drops_a_call_that_nobody_waits_for_and_goes_on() {
+async fn the_app_drops_a_cancelled_call_and_goes_on() {
     let (caller, app, dropped, started) = endless().await;
     let calls: Vec<_> = (0..3).map(|_| caller.call("/")).collect();
     within(started.notified()).await;
@@ -374,7 +374,7 @@ async fn a_connection_without_calls_is_closed() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_silent_app_is_asked_for_a_sign_of_life_and_then_gets_no_further_calls() {
+async fn an_app_that_sends_nothing_is_sent_a_ping_and_then_gets_no_further_calls() {
     let (one, mut peer) = sockets().await;
     let caller = Caller::new(one);
     let call = caller.call("/");

@@ -64,7 +64,7 @@ pub struct UpstreamCall<'a> {
     pub max_bytes: usize,
 }
 
-/// Makes the header lines that prove to the app that the service knows the access key. `None` if no connection for calls
+/// Makes the header lines with a connection id and its signature by the access key. `None` if no connection for calls
 /// is opened.
 pub type Proof<'a> = &'a (dyn Fn() -> Option<Vec<u8>> + Send + Sync);
 

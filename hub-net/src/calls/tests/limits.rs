@@ -167,7 +167,7 @@ async fn a_connection_whose_app_reads_nothing_takes_no_calls_after_a_mebibyte() 
     let caller = Caller::new(one);
     let mut taken = 0;
 
-    // A call that nobody waits for leaves its slot and not the buffer.
+    // A call whose response is not awaited leaves its slot and not the buffer.
     while caller.try_call("/", vec![0; 10_000]).is_some() && taken < 100_000 {
         taken += 1;
         tokio::task::yield_now().await;
