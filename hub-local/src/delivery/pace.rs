@@ -13,7 +13,7 @@ use crate::sync::{Mutex, OnceLock};
 
 /// The number of writers that are woken together: enough to keep all processors busy, and few enough that a request
 /// waits for a few writes only.
-const WAKE_BATCH: usize = 16;
+pub(crate) const WAKE_BATCH: usize = 16;
 /// The number of batches after which the last queued writer is awake, at most.
 const MOST_BATCHES: usize = 64;
 

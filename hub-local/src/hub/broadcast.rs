@@ -8,7 +8,11 @@ use super::{
     Hub,
     members::{Audience, Member},
 };
-use crate::delivery::{frame::Frame, outbox::PushOutcome, pace::WakePacer};
+use crate::delivery::{
+    frame::Frame,
+    outbox::PushOutcome,
+    pace::{WAKE_BATCH, WakePacer},
+};
 
 /// One message as a frame per protocol.
 #[derive(Debug)]
@@ -59,7 +63,8 @@ pub(crate) fn send<M: Member>(
 ) {
     let receivers = match excluded.is_empty() {
         true => audience.len(),
-        false => except(audience, excluded).count(),
+        // More receivers make no difference, and each one is looked up again.
+        false => except(audience, excluded).take(WAKE_BATCH + 1).count(),
     };
     let mut writers = Writers { pace: &hub.pace, wakers: Vec::new(), receivers };
     let is_paced = WakePacer::is_for(receivers);
