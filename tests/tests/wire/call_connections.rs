@@ -247,7 +247,11 @@ async fn the_calls_of_a_thousand_clients_run_once_and_in_order() {
 
     let calling = clients.iter_mut().map(async |client| {
         for number in 0..CALLS {
-            let completion = client.invoke("note", json!([number])).await;
+            client.begin(&number.to_string(), "note", json!([number])).await;
+        }
+        for number in 0..CALLS {
+            let completion = client.recv().await;
+            assert_eq!(completion["invocationId"], number.to_string(), "{completion}");
             assert_eq!(completion["result"], number, "{completion}");
         }
     });
