@@ -38,7 +38,8 @@
 //! | 8, pong | app | 0 | empty |
 //!
 //! The last ten bits of the number of a call are its slot. A slot has at most one call: the next one may use it after the response or
-//! the cancel. Anything else ends the connection, and with it all of its calls, as the end of a connection ends a call over HTTP/1.1.
+//! the cancel. All blocks of a connection have at most [`MAX_BLOCKS_BYTES`] of lines: the service frees a block by an empty one, and the
+//! app ends the connection. Anything else ends the connection, and with it all of its calls, as the end of a connection ends a call over HTTP/1.1.
 //!
 //! Responses are written in the order in which they are ready: one of up to 16 MiB delays those behind it.
 //!
@@ -70,6 +71,8 @@ pub const BLOCKS: u16 = 1024;
 pub const SLOTS: usize = 1 << SLOT_BITS;
 /// The largest block of header lines.
 pub const MAX_LINES_BYTES: usize = 4 * 1024;
+/// The header lines of all blocks of a connection.
+pub const MAX_BLOCKS_BYTES: usize = 1024 * 1024;
 /// The largest call: target, lines and body. Larger ones are HTTP/1.1 requests.
 pub const MAX_CALL_BYTES: usize = 16 * 1024;
 /// The largest body of a response.
@@ -90,9 +93,14 @@ pub enum CallsError {
     /// The lines of a block or a call are no headers.
     #[error("the header lines of a call are invalid")]
     Lines,
-    /// A call names a block that was not sent, or a block has a wrong number or is too large.
-    #[error("a block of header lines is unknown, too large, or has a number that is not allowed")]
+    /// A call names a block that was not sent, or a block has a wrong number or is too large, or all of them are.
+    #[error(
+        "a block of header lines is unknown, too large, or has a number that is not allowed, or all blocks are too large"
+    )]
     Block,
+    /// The rest of a frame has not arrived in time.
+    #[error("the rest of a frame has not arrived within 30 s")]
+    Slow,
     /// The target of a call is no path.
     #[error("the target of a call is invalid")]
     Target,

@@ -15,7 +15,7 @@ use hub_net::{
 };
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
+use tokio::{net::TcpStream, sync::Semaphore};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -26,12 +26,27 @@ use crate::{
     upstream::caller::proves_key,
 };
 
+/// The connections for calls at once. A service opens at most four to an address.
+const MAX_CONNECTIONS: usize = 64;
+
 /// The connections of a server of the app.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub(crate) struct Connections {
     pub(crate) tasks: TaskTracker,
     /// Cancelled when each connection ends after its current responses.
     pub(crate) stop: CancellationToken,
+    /// Those for calls that may still be opened.
+    for_calls: Arc<Semaphore>,
+}
+
+impl Default for Connections {
+    fn default() -> Self {
+        Self {
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            for_calls: Arc::new(Semaphore::new(MAX_CONNECTIONS)),
+        }
+    }
 }
 
 /// Whether the app can verify the requests for such connections: some service of it has an access key.
@@ -84,8 +99,18 @@ pub(crate) fn open(
         );
         return Some(Box::pin(ready(refusal)));
     }
+    let Ok(permit) = Arc::clone(&connections.for_calls).try_acquire_owned() else {
+        let refusal = text(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too many connections for several calls: send each call as a request",
+        );
+        return Some(Box::pin(ready(refusal)));
+    };
     let serving = serve(Arc::clone(app), upgrading, connections.clone());
-    connections.tasks.spawn(serving);
+    connections.tasks.spawn(async move {
+        serving.await;
+        drop(permit);
+    });
     let mut switching = empty(StatusCode::SWITCHING_PROTOCOLS);
     add_upgrade(&mut switching);
     Some(Box::pin(ready(switching)))
@@ -101,7 +126,7 @@ async fn serve(app: Arc<Inner>, upgrading: OnUpgrade, connections: Connections) 
             return;
         }
     };
-    let Connections { tasks, stop } = &connections;
+    let Connections { tasks, stop, .. } = &connections;
     let of_calls = Arc::clone(&app);
     let handle = move |request: Request<Bytes>| {
         let (parts, body) = request.into_parts();

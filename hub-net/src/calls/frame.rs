@@ -1,5 +1,7 @@
 //! The bytes of frames. The format is described in [`calls`](super).
 
+use std::fmt;
+
 /// Length, kind and number.
 const HEAD_BYTES: usize = 9;
 const LENGTH_BYTES: usize = 4;
@@ -16,7 +18,7 @@ const PING: u8 = 7;
 const PONG: u8 = 8;
 
 /// A frame.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_enums, reason = "internal to this project")]
 pub enum Frame<'a> {
     /// Header lines to which calls refer.
@@ -55,7 +57,7 @@ pub enum Frame<'a> {
 }
 
 /// The parts of a call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 #[allow(clippy::exhaustive_structs, reason = "internal to this project")]
 pub struct Call<'a> {
     /// The block of header lines.
@@ -66,6 +68,32 @@ pub struct Call<'a> {
     pub lines: &'a [u8],
     /// The body of the request.
     pub body: &'a [u8],
+}
+
+/// Lines and body contain signatures, claims, arguments and results: only their lengths are written.
+impl fmt::Debug for Frame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Lines { block, lines } => write!(f, "Lines({block}, {} bytes)", lines.len()),
+            Self::Call { id, call } => write!(f, "Call({id}, {call:?})"),
+            Self::Response { id, status, body } => {
+                write!(f, "Response({id}, {status}, {} bytes)", body.len())
+            }
+            Self::TooLarge(id) => write!(f, "TooLarge({id})"),
+            Self::Cancel(id) => write!(f, "Cancel({id})"),
+            Self::Stop => f.write_str("Stop"),
+            Self::Ping => f.write_str("Ping"),
+            Self::Pong => f.write_str("Pong"),
+        }
+    }
+}
+
+impl fmt::Debug for Call<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { block, target, lines, body } = self;
+        let lengths = [target, lines, body].map(|part| part.len());
+        f.debug_struct("Call").field("block", block).field("lengths", &lengths).finish()
+    }
 }
 
 /// Why bytes are no frame.

@@ -23,7 +23,7 @@ const STALL_TIMEOUT: Duration = Duration::from_secs(30);
 const MAX_KEPT_BYTES: usize = 256 * 1024;
 
 /// Frames that wait to be written.
-#[derive(Debug, Default)]
+#[derive(Default)]
 #[cfg_attr(
     not(feature = "client"),
     allow(dead_code, reason = "only the service asks what was sent")

@@ -16,7 +16,6 @@ const READ_BYTES: usize = 32 * 1024;
 const ROOM: usize = 64;
 
 /// The bytes that have arrived, and are not read as frames.
-#[derive(Debug)]
 pub(super) struct Reader {
     buffer: Vec<u8>,
     start: usize,
@@ -60,6 +59,12 @@ impl Reader {
             let size = (2 * self.end).min(self.max_content.saturating_add(ROOM));
             self.buffer.resize(size.max(self.end + ROOM), 0);
         }
+    }
+
+    /// Whether a frame has arrived in part, after [`Self::next`] has returned all whole ones.
+    #[cfg(feature = "server")]
+    pub(super) fn is_partial(&self) -> bool {
+        self.start < self.end
     }
 
     /// The next frame, if it has arrived.

@@ -2,11 +2,9 @@
 
 use std::{
     future::poll_fn,
+    mem::replace,
     pin::{Pin, pin},
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering},
-    },
+    sync::Arc,
     task::{Context, Poll, Waker},
     time::Duration,
 };
@@ -17,12 +15,13 @@ use parking_lot::Mutex;
 use tokio::{
     io::AsyncRead,
     net::TcpStream,
-    time::{sleep, timeout},
+    time::{Instant, sleep, timeout, timeout_at},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    BLOCKS, CallsError, MAX_CALL_BYTES, MAX_RESPONSE_BYTES, SLOTS,
+    BLOCKS, CallsError, MAX_BLOCKS_BYTES, MAX_CALL_BYTES, MAX_LINES_BYTES, MAX_RESPONSE_BYTES,
+    SLOTS,
     frame::{Call, Frame},
     lines,
     outgoing::{HasOutgoing, Outgoing, first_of, write_frames},
@@ -32,7 +31,9 @@ use super::{
 
 /// Above this number of bytes that the service has not read, no further calls are read.
 const MAX_WAITING_BYTES: usize = 4 * 1024 * 1024;
-/// The time without a byte and without a running call after which a connection ends. The service ends it earlier.
+/// The time from the first byte of a frame to its last one.
+const FRAME_TIMEOUT: Duration = Duration::from_secs(30);
+/// The time without a new call and without a running call after which a connection ends. The service ends it earlier.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(75);
 /// How long the service may take to close the connection after it was asked to.
 const STOP_TIMEOUT: Duration = Duration::from_secs(30);
@@ -54,12 +55,12 @@ where
     F: Future<Output = Response<Bytes>> + Send + 'static,
 {
     let calls = Calls(Arc::default());
-    let has_read = AtomicBool::new(false);
     let (mut read_half, mut write_half) = stream.split();
     let mut reading = pin!(async {
         let reader = Reader::new(arrived, MAX_CALL_BYTES + CALL_OVERHEAD);
-        let calls = Incoming { calls: &calls, handle, tasks, blocks: Vec::new(), target: None };
-        calls.read(reader, Pin::new(&mut read_half), &has_read).await
+        let calls =
+            Incoming { calls: &calls, handle, tasks, blocks: Blocks::default(), target: None };
+        calls.read(reader, Pin::new(&mut read_half)).await
     });
     let mut writing = pin!(async {
         let wrote = || calls.0.lock().paused.take().into_iter().for_each(Waker::wake);
@@ -70,7 +71,7 @@ where
     tokio::select! {
         biased;
         ended = busy.as_mut() => return ended,
-        () = idle(&calls.0, &has_read) => return Ok(()),
+        () = idle(&calls.0) => return Ok(()),
         () = stop.cancelled() => calls.push(&Frame::Stop),
     }
     timeout(STOP_TIMEOUT, busy).await.unwrap_or(Ok(()))
@@ -79,12 +80,15 @@ where
 /// Lengths and block of a call.
 const CALL_OVERHEAD: usize = 6;
 
-/// Ends when no byte has arrived for some time and no call runs.
-async fn idle(state: &Mutex<State>, has_read: &AtomicBool) {
+/// Ends when no call has begun for some time and no call runs. Pings do not count.
+async fn idle(state: &Mutex<State>) {
+    let mut begun = 0;
     loop {
         sleep(IDLE_TIMEOUT).await;
-        let is_quiet = !has_read.swap(false, Ordering::Relaxed);
-        if is_quiet && state.lock().slots.iter().all(Option::is_none) {
+        let state = state.lock();
+        if replace(&mut begun, state.begun) == state.begun
+            && state.slots.iter().all(Option::is_none)
+        {
             return;
         }
     }
@@ -152,12 +156,49 @@ fn push(state: &Mutex<State>, frame: &Frame<'_>) {
     writer.into_iter().for_each(Waker::wake);
 }
 
+/// The blocks of header lines of a connection.
+#[derive(Default)]
+struct Blocks {
+    all: Vec<Option<Block>>,
+    /// The lines of all blocks, in bytes.
+    bytes: usize,
+}
+
+struct Block {
+    headers: HeaderMap,
+    bytes: usize,
+}
+
+impl Blocks {
+    fn get(&self, number: u16) -> Option<&HeaderMap> {
+        self.all.get(usize::from(number))?.as_ref().map(|block| &block.headers)
+    }
+
+    fn set(&mut self, number: usize, lines: &[u8]) -> Result<(), CallsError> {
+        let bytes = lines.len();
+        if number >= usize::from(BLOCKS) || bytes > MAX_LINES_BYTES {
+            return Err(CallsError::Block);
+        }
+        if self.all.len() <= number {
+            self.all.resize_with(number + 1, || None);
+        }
+        let Some(block) = self.all.get_mut(number) else { return Err(CallsError::Block) };
+        self.bytes = self.bytes + bytes - block.as_ref().map_or(0, |block| block.bytes);
+        if self.bytes > MAX_BLOCKS_BYTES {
+            return Err(CallsError::Block);
+        }
+        let headers = lines::parse(lines).map_err(|_| CallsError::Lines)?;
+        *block = Some(Block { headers, bytes });
+        Ok(())
+    }
+}
+
 /// The frames of the service.
 struct Incoming<'a, H> {
     calls: &'a Calls,
     handle: H,
     tasks: &'a TaskTracker,
-    blocks: Vec<Option<HeaderMap>>,
+    blocks: Blocks,
     /// The last target: most calls have the same one.
     target: Option<(Box<[u8]>, Uri)>,
 }
@@ -171,48 +212,52 @@ where
         mut self,
         mut reader: Reader,
         mut socket: Pin<&mut impl AsyncRead>,
-        has_read: &AtomicBool,
     ) -> Result<(), CallsError> {
+        // When the frame that has arrived in part must be complete.
+        let mut deadline = None;
         loop {
             while let Some(frame) = reader.next()? {
                 self.take(frame)?;
+                deadline = None;
             }
-            self.room().await;
-            if poll_fn(|cx| reader.poll_read(cx, socket.as_mut())).await? == 0 {
+            if self.room().await {
+                deadline = None;
+            }
+            if reader.is_partial() && deadline.is_none() {
+                deadline = Some(Instant::now() + FRAME_TIMEOUT);
+            }
+            let reading = poll_fn(|cx| reader.poll_read(cx, socket.as_mut()));
+            let read = match deadline {
+                None => reading.await?,
+                Some(deadline) => {
+                    timeout_at(deadline, reading).await.map_err(|_| CallsError::Slow)??
+                }
+            };
+            if read == 0 {
                 return Ok(());
             }
-            has_read.store(true, Ordering::Relaxed);
         }
     }
 
-    /// Waits while too many bytes wait to be written.
-    async fn room(&self) {
+    /// Waits while too many bytes wait to be written. Returns whether that was so.
+    async fn room(&self) -> bool {
+        let mut has_waited = false;
         poll_fn(|cx| {
             let mut state = self.calls.0.lock();
             if state.outgoing.len() <= MAX_WAITING_BYTES {
                 return Poll::Ready(());
             }
+            has_waited = true;
             state.paused = Some(cx.waker().clone());
             Poll::Pending
         })
         .await;
+        has_waited
     }
 
     fn take(&mut self, frame: Frame<'_>) -> Result<(), CallsError> {
         match frame {
-            Frame::Lines { block, lines } => {
-                let block = block as usize;
-                if block >= usize::from(BLOCKS) || lines.len() > super::MAX_LINES_BYTES {
-                    return Err(CallsError::Block);
-                }
-                if self.blocks.len() <= block {
-                    self.blocks.resize_with(block + 1, || None);
-                }
-                let headers = lines::parse(lines).map_err(|_| CallsError::Lines)?;
-                if let Some(block) = self.blocks.get_mut(block) {
-                    *block = Some(headers);
-                }
-            }
+            Frame::Lines { block, lines } => self.blocks.set(block as usize, lines)?,
             Frame::Call { id, call } => {
                 let request = self.request(call)?;
                 self.start(id, request)?;
@@ -230,7 +275,7 @@ where
     }
 
     fn request(&mut self, call: Call<'_>) -> Result<Request<Bytes>, CallsError> {
-        let block = self.blocks.get(usize::from(call.block)).and_then(Option::as_ref);
+        let block = self.blocks.get(call.block);
         let mut headers = block.ok_or(CallsError::Block)?.clone();
         lines::replace(&mut headers, call.lines).map_err(|_| CallsError::Lines)?;
         let uri = match &self.target {

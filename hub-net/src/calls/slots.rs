@@ -9,7 +9,7 @@ use bytes::Bytes;
 use http::StatusCode;
 
 use super::{
-    BLOCKS, SLOT_BITS, SLOTS,
+    BLOCKS, MAX_BLOCKS_BYTES, SLOT_BITS, SLOTS,
     frame::{Call, Frame},
     new_call::NewCall,
     outgoing::{HasOutgoing, Outgoing},
@@ -54,7 +54,7 @@ pub(super) enum Phase {
     Ended,
 }
 
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct State {
     pub(super) phase: Phase,
     /// Whether the last phase before the end was [`Phase::Retired`].
@@ -65,21 +65,31 @@ pub(super) struct State {
     /// Calls without a response.
     pub(super) running: usize,
     /// The numbers of the blocks that the app has.
-    blocks: Vec<u64>,
+    blocks: Vec<KnownBlock>,
+    /// The lines of these blocks, in bytes.
+    block_bytes: usize,
+    /// The block that is freed next.
+    next_freed: usize,
     /// Whether there was a call since the last tick.
     pub(super) is_used: bool,
     /// Whether bytes have arrived since the last tick.
     pub(super) has_read: bool,
 }
 
-#[derive(Debug)]
+/// A block that the app has.
+#[derive(Clone, Copy, Default)]
+struct KnownBlock {
+    /// 0 if the app has none.
+    number: u64,
+    bytes: usize,
+}
+
 pub(super) struct Slot {
     /// The number of the current or last call.
     pub(super) id: u32,
     pub(super) state: SlotState,
 }
 
-#[derive(Debug)]
 pub(super) enum SlotState {
     Free,
     Waiting {
@@ -132,23 +142,48 @@ impl State {
         slot.id = slot.id.wrapping_add(1 << SLOT_BITS);
         let id = slot.id;
         let block = u16::try_from(call.block.number() % u64::from(BLOCKS)).unwrap_or_default();
-        if self.blocks.is_empty() {
-            self.blocks.resize(usize::from(BLOCKS), 0);
-        }
-        let known = self.blocks.get_mut(usize::from(block))?;
-        let is_known = replace(known, call.block.number()) == call.block.number();
         let begun = self.outgoing.position();
+        self.send_block(block, call);
         let to = self.outgoing.end();
-        if !is_known {
-            let lines = [call.host.as_bytes(), call.block.lines()];
-            Frame::write_lines(to, u32::from(block), &lines);
-        }
         let parts = Call { block, target: call.target.as_bytes(), lines: &[], body: call.body };
         Frame::write_call(to, id, parts, call.lines);
-        slot.state = SlotState::Waiting { begun, waker: None };
+        if let Some(slot) = self.slots.get_mut(index) {
+            slot.state = SlotState::Waiting { begun, waker: None };
+        }
         self.running += 1;
         self.is_used = true;
         Some(id)
+    }
+
+    /// Sends the block of a call, unless the app has it.
+    fn send_block(&mut self, block: u16, call: &NewCall<'_>) {
+        if self.blocks.is_empty() {
+            self.blocks.resize(usize::from(BLOCKS), KnownBlock::default());
+        }
+        let number = call.block.number();
+        let Some(known) = self.blocks.get_mut(usize::from(block)) else { return };
+        if known.number == number {
+            return;
+        }
+        let lines = [call.host.as_bytes(), call.block.lines()];
+        let bytes = lines.iter().map(|part| part.len()).sum::<usize>();
+        // Counted without the block itself, which is not freed then.
+        self.block_bytes -= take(known).bytes;
+        while self.block_bytes + bytes > MAX_BLOCKS_BYTES {
+            let freed = self.next_freed;
+            self.next_freed = (freed + 1) % self.blocks.len();
+            let size = self.blocks.get_mut(freed).map_or(0, |block| take(block).bytes);
+            if size > 0 {
+                self.block_bytes -= size;
+                let freed = u32::try_from(freed).unwrap_or_default();
+                Frame::write_lines(self.outgoing.end(), freed, &[]);
+            }
+        }
+        if let Some(known) = self.blocks.get_mut(usize::from(block)) {
+            *known = KnownBlock { number, bytes };
+        }
+        self.block_bytes += bytes;
+        Frame::write_lines(self.outgoing.end(), u32::from(block), &lines);
     }
 
     /// Frees the slot of a call whose response is not awaited.

@@ -10,6 +10,7 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::FutureExt as _;
 use http::{Request, Response, StatusCode};
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
@@ -20,12 +21,12 @@ use tokio::{
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    CallsError, MAX_CALL_BYTES, MAX_LINES_BYTES, MAX_RESPONSE_BYTES, SLOTS,
+    CallsError, MAX_BLOCKS_BYTES, MAX_CALL_BYTES, MAX_LINES_BYTES, MAX_RESPONSE_BYTES, SLOTS,
     caller::{Block, CallConnection, CallError, NewCall, RunningCall},
     frame::{Call, Frame},
     server::serve,
 };
-use crate::client::Unanswered;
+use crate::client::{Unanswered, UpstreamCall};
 
 mod limits;
 
@@ -254,8 +255,11 @@ async fn the_app_drops_a_cancelled_call_and_goes_on() {
     drop(calls);
 
     until(|| dropped.load(Ordering::SeqCst) == 3).await;
+    // All three have started.
+    let _of_these = started.notified().now_or_never();
     let next = caller.call("/");
-    until(|| dropped.load(Ordering::SeqCst) == 3).await;
+    within(started.notified()).await;
+    assert_eq!(dropped.load(Ordering::SeqCst), 3);
     assert!(!app.serving.is_finished() && !caller.driving.is_finished());
     drop(next);
     until(|| dropped.load(Ordering::SeqCst) == 4).await;
@@ -277,27 +281,16 @@ async fn the_end_of_the_service_drops_the_calls_of_the_app() {
 
 #[tokio::test]
 async fn the_end_of_the_app_ends_calls_that_it_may_have_read() {
-    let (caller, app, _dropped, started) = endless().await;
+    let (mut caller, app, _dropped, started) = endless().await;
     let call = caller.call("/");
     within(started.notified()).await;
 
     app.serving.abort();
 
     assert!(is_interrupted(&within(call).await));
-    assert!(matches!(within(caller.driving).await.unwrap(), Err(CallsError::Socket(_))));
+    assert!(matches!(within(&mut caller.driving).await.unwrap(), Err(CallsError::Socket(_))));
     assert!(!caller.connection.was_retired());
-    assert!(
-        caller
-            .connection
-            .begin(&NewCall {
-                host: HOST,
-                target: "/",
-                block: &caller.block,
-                lines: &[],
-                body: &Bytes::new()
-            })
-            .is_none()
-    );
+    assert!(caller.try_call("/", "").is_none());
 }
 
 #[tokio::test]

@@ -60,6 +60,9 @@ impl HubApp {
     /// | size of a request head | 64 KiB plus one read, 100 headers; otherwise 431 |
     /// | body of an upstream call | [`max_body`](crate::HubAppBuilder::max_body), otherwise 413; 30 s, otherwise 408 |
     /// | rest of a request body that the app does not read | 30 s from the response on, 16 MiB; then the connection is closed. It counts as a connection without a request |
+    /// | connections for several calls at once, which hub-local opens | 64; otherwise 503, and each call is a request |
+    /// | each of them | 1,024 calls at once, 16 KiB each, 1 MiB of header lines that calls have in common; otherwise it is closed. 30 s for a frame; 75 to 150 s without a call |
+    /// | responses on it that the service does not read | 4 MiB, then no further calls are read; after 30 s it is closed |
     ///
     /// The operating system limits the number of open connections. While file descriptors are exhausted,
     /// the server logs an error and retries.
@@ -80,7 +83,7 @@ impl HubApp {
         address: SocketAddr,
         other_port: &str,
         service: impl HostedService,
-        Connections { tasks: connections, stop }: Connections,
+        Connections { tasks: connections, stop, .. }: Connections,
     ) -> Result<(), ServeError> {
         self.check_address(address.ip())?;
         let listener = listen(address).map_err(|error| explained(&error, address, other_port))?;

@@ -251,3 +251,123 @@ async fn a_call_whose_cancel_arrives_with_it_starts() {
     until(|| runs.load(Ordering::SeqCst) == 3).await;
     assert!(!app.serving.is_finished());
 }
+
+#[tokio::test]
+async fn the_blocks_of_a_connection_have_at_most_a_mebibyte_of_lines() {
+    let lines = format!("a: {}\r\n", "x".repeat(MAX_LINES_BYTES - "a: \r\n".len()));
+    let full = u32::try_from(MAX_BLOCKS_BYTES / MAX_LINES_BYTES).unwrap();
+    for (last, is_accepted) in [
+        (Frame::Lines { block: 0, lines: lines.as_bytes() }, true),
+        (Frame::Lines { block: full, lines: b"a: b\r\n" }, false),
+    ] {
+        let (mut peer, other) = sockets().await;
+        let app = App::new(other, |_| std::future::pending());
+        let mut bytes = Vec::new();
+        for block in 0..full {
+            Frame::Lines { block, lines: lines.as_bytes() }.write(&mut bytes);
+        }
+        last.write(&mut bytes);
+        Frame::Ping.write(&mut bytes);
+
+        peer.write_all(&bytes).await.unwrap();
+
+        let mut pong = [0; 9];
+        assert_eq!(within(peer.read_exact(&mut pong)).await.is_ok(), is_accepted);
+        if !is_accepted {
+            let ended = within(app.serving).await.unwrap();
+            assert!(matches!(ended, Err(CallsError::Block)), "{ended:?}");
+        }
+    }
+}
+
+/// The service frees blocks of the app before it sends others.
+#[tokio::test]
+async fn calls_with_more_than_a_mebibyte_of_blocks_have_their_own_headers() {
+    let (caller, app) = pair(async |request: Request<Bytes>| {
+        answer(200, request.headers()["number"].as_bytes().to_vec())
+    })
+    .await;
+    let blocks: Vec<_> = (0..700)
+        .map(|number| Block::new(format!("number: {number}\r\nx: {:3000}\r\n", "x").into()))
+        .collect();
+
+    for _ in 0..2 {
+        for (number, block) in blocks.iter().enumerate() {
+            let body = &Bytes::new();
+            let call = NewCall { host: HOST, target: "/", block, lines: &[], body };
+            let outcome = within(caller.connection.begin(&call).unwrap()).await;
+            assert_eq!(outcome.unwrap().1, number.to_string());
+        }
+    }
+
+    assert!(!app.serving.is_finished());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_frame_whose_rest_does_not_arrive_ends_the_connection_after_half_a_minute() {
+    let (mut peer, other) = sockets().await;
+    let app = App::new(other, |_| std::future::pending());
+    let begun = tokio::time::Instant::now();
+    let sending = tokio::spawn(async move {
+        // A byte every 10 s of a call that has 100.
+        for byte in [0, 0, 0, 100, 2, 0, 0, 0, 0] {
+            if peer.write_all(&[byte]).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+    });
+
+    let ended = app.serving.await.unwrap();
+
+    assert!(matches!(ended, Err(CallsError::Slow)), "{ended:?}");
+    assert!((30..=31).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    sending.abort();
+}
+
+#[tokio::test(start_paused = true)]
+async fn pings_do_not_keep_a_connection_without_calls() {
+    let (mut peer, other) = sockets().await;
+    let app = App::new(other, |_| std::future::pending());
+    let begun = tokio::time::Instant::now();
+    let mut ping = Vec::new();
+    Frame::Ping.write(&mut ping);
+    let sending = tokio::spawn(async move {
+        for _ in 0..100 {
+            if peer.write_all(&ping).await.is_err() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_secs(10)).await;
+        }
+    });
+
+    app.serving.await.unwrap().unwrap();
+
+    assert!((75..=151).contains(&begun.elapsed().as_secs()), "{:?}", begun.elapsed());
+    sending.abort();
+}
+
+#[test]
+fn debug_output_has_lengths_and_no_content() {
+    let secret = "sha256=secret\r\n";
+    let (block, body) = (Block::new(secret.into()), Bytes::from(secret));
+    let call = Call { block: 1, target: b"/?secret", lines: secret.as_bytes(), body: &body };
+    let uri = "http://a/?code=secret".parse().unwrap();
+    let lines: &[&[u8]] = &[secret.as_bytes()];
+    let upstream = UpstreamCall { uri: &uri, block: &block, lines, body: &body, max_bytes: 1 };
+    let connection = Arc::<CallConnection>::default();
+    connection.opened();
+    let new = NewCall { host: HOST, target: "/secret", block: &block, lines, body: &body };
+    let running = connection.begin(&new);
+
+    for text in [
+        format!("{block:?} {upstream:?} {connection:?} {running:?}"),
+        format!("{:?} {:?}", call, Frame::Call { id: 1, call }),
+        format!("{:?}", Frame::Lines { block: 1, lines: secret.as_bytes() }),
+        format!("{:?}", Frame::Response { id: 1, status: 200, body: secret.as_bytes() }),
+    ] {
+        // As text, and as a list of bytes.
+        assert!(!text.contains("secret") && !text.contains("115, 101"), "{text}");
+        assert!(!text.contains("[115"), "{text}");
+    }
+}

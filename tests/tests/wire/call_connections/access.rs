@@ -117,6 +117,43 @@ async fn only_a_request_that_is_signed_with_the_access_key_opens_a_connection_fo
     assert_eq!(send_bytes(address, other.as_bytes()).await.status, 200);
 }
 
+#[tokio::test]
+async fn an_app_has_at_most_sixty_four_connections_for_calls() {
+    let (address, _app, _serving) = served().await;
+    let ask = format!(
+        "GET {PATH} HTTP/1.1\r\nhost: a\r\n{UPGRADE}x-asrs-connection-id: conn-0001\r\nx-asrs-signature: {SIGNATURE}\r\n\r\n"
+    );
+    let open = async || {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        stream.write_all(ask.as_bytes()).await.unwrap();
+        let head = head(&mut stream).await;
+        (head, stream)
+    };
+    let mut connections = Vec::new();
+    for _ in 0..64 {
+        let (head, stream) = open().await;
+        assert!(head.starts_with("http/1.1 101 "), "{head}");
+        connections.push(stream);
+    }
+
+    let (refused, mut stream) = open().await;
+    assert!(refused.starts_with("http/1.1 503 "), "{refused}");
+    // Requests are answered.
+    let mut rest =
+        vec![0; "too many connections for several calls: send each call as a request".len()];
+    stream.read_exact(&mut rest).await.unwrap();
+    stream.write_all(b"GET /health HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+    assert!(head(&mut stream).await.starts_with("http/1.1 200 "));
+
+    connections.pop();
+    within("another connection", async {
+        while !open().await.0.starts_with("http/1.1 101 ") {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    })
+    .await;
+}
+
 /// Each call is verified, whoever has opened the connection.
 #[tokio::test]
 async fn a_call_with_a_wrong_signature_or_another_target_is_refused_and_does_not_run() {
