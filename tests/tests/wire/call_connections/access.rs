@@ -154,7 +154,7 @@ async fn an_app_has_at_most_sixty_four_connections_for_calls() {
     .await;
 }
 
-/// Each call is verified, whoever has opened the connection.
+/// Each call is verified, also on a connection that was opened with a captured signature.
 #[tokio::test]
 async fn a_call_with_a_wrong_signature_or_another_target_is_refused_and_does_not_run() {
     let (address, _app, _serving) = served().await;
