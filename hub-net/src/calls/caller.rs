@@ -18,6 +18,7 @@ use socket2::SockRef;
 use tokio::{
     io::AsyncRead,
     net::{TcpStream, tcp::WriteHalf},
+    task::yield_now,
     time::sleep,
 };
 
@@ -116,7 +117,8 @@ impl CallConnection {
         let mut reading = pin!(self.read(reader, Pin::new(&mut read_half)));
         let mut writing = pin!(async {
             let check = |socket: &WriteHalf<'_>| is_open(socket.as_ref());
-            Err(write_frames(&self.0, &mut write_half, check, || {}).await.into())
+            // The runtime reads sockets before: clients may send further calls.
+            Err(write_frames(&self.0, &mut write_half, yield_now, check, || {}).await.into())
         });
         tokio::select! {
             biased;

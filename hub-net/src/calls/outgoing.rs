@@ -10,10 +10,7 @@ use std::{
 };
 
 use parking_lot::Mutex;
-use tokio::{
-    io::{AsyncWrite, AsyncWriteExt as _},
-    task::yield_now,
-};
+use tokio::io::{AsyncWrite, AsyncWriteExt as _};
 
 use crate::standstill::timeout;
 
@@ -75,11 +72,12 @@ pub(super) trait HasOutgoing {
     fn outgoing(&mut self) -> &mut Outgoing;
 }
 
-/// Writes frames until an error. `check` runs before each batch: an error means that nothing of the batch is written.
-/// `wrote` runs after each write.
+/// Writes frames until an error. `others` lets tasks that are ready run before each batch, so that their frames are part of the
+/// same write. `check` runs then: an error means that nothing of the batch is written. `wrote` runs after each write.
 pub(super) async fn write_frames<S: HasOutgoing, W: AsyncWrite + Unpin>(
     state: &Mutex<S>,
     socket: &mut W,
+    others: impl AsyncFn(),
     mut check: impl FnMut(&W) -> io::Result<()>,
     mut wrote: impl FnMut(),
 ) -> io::Error {
@@ -94,8 +92,7 @@ pub(super) async fn write_frames<S: HasOutgoing, W: AsyncWrite + Unpin>(
             Poll::Ready(())
         })
         .await;
-        // Tasks that are ready run before, so that their frames are part of the same write. If none is, this takes no time.
-        yield_now().await;
+        others().await;
         let batch = {
             let mut state = state.lock();
             let outgoing = state.outgoing();
@@ -127,6 +124,21 @@ pub(super) async fn write_frames<S: HasOutgoing, W: AsyncWrite + Unpin>(
     }
 }
 
+/// Like `yield_now`, which keeps the task on its thread of the runtime until the thread has no other task. This task can continue
+/// on another thread, also if one of the other tasks occupies the thread. It may continue before sockets are read.
+#[cfg(feature = "server")]
+pub(super) async fn yield_to_any_thread() {
+    let mut has_waited = false;
+    poll_fn(|cx| {
+        if std::mem::replace(&mut has_waited, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
 /// Uses the buffer of a batch again, unless it is large.
 fn keep(mut batch: Vec<u8>, outgoing: &mut Outgoing) {
     if outgoing.bytes.is_empty() && batch.capacity() <= MAX_KEPT_BYTES {
@@ -145,4 +157,40 @@ pub(super) async fn first_of<T>(
         Poll::Pending => other.as_mut().poll(cx),
     })
     .await
+}
+
+#[cfg(all(test, feature = "server"))]
+mod tests {
+    use std::sync::mpsc;
+
+    use tokio::{io::duplex, spawn};
+
+    use super::*;
+
+    impl HasOutgoing for Outgoing {
+        fn outgoing(&mut self) -> &mut Outgoing {
+            self
+        }
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn a_task_that_occupies_the_thread_of_the_writer_does_not_delay_it() {
+        let (mut ours, _theirs) = duplex(100);
+        let (wrote, has_written) = mpsc::channel();
+        let writing = spawn(async move {
+            let frames = Mutex::<Outgoing>::default();
+            frames.lock().end().extend_from_slice(b"frame");
+            // This thread of the runtime runs the new task next.
+            let occupying = spawn(async move { has_written.recv_timeout(Duration::from_secs(20)) });
+            let wrote = || wrote.send(()).unwrap_or_default();
+            let writing = write_frames(&frames, &mut ours, yield_to_any_thread, |_| Ok(()), wrote);
+            tokio::select! {
+                biased;
+                error = writing => panic!("{error}"),
+                ended = occupying => ended.unwrap(),
+            }
+        });
+
+        assert_eq!(writing.await.unwrap(), Ok(()));
+    }
 }

@@ -24,7 +24,7 @@ use super::{
     SLOTS,
     frame::{Call, Frame},
     lines,
-    outgoing::{HasOutgoing, Outgoing, first_of, write_frames},
+    outgoing::{HasOutgoing, Outgoing, first_of, write_frames, yield_to_any_thread},
     reader::Reader,
     slot,
 };
@@ -64,7 +64,9 @@ where
     });
     let mut writing = pin!(async {
         let wrote = || calls.0.lock().paused.take().into_iter().for_each(Waker::wake);
-        let error = write_frames(&calls.0, &mut write_half, |_| Ok(()), wrote).await;
+        // A call may occupy its thread.
+        let others = yield_to_any_thread;
+        let error = write_frames(&calls.0, &mut write_half, others, |_| Ok(()), wrote).await;
         Err(CallsError::Socket(error))
     });
     let mut busy = pin!(first_of(reading.as_mut(), writing.as_mut()));

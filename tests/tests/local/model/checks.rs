@@ -51,7 +51,7 @@ impl Driver {
 
     /// Finds the clients that the service has closed because they do not read. The exact moment of the
     /// close depends on the bytes in flight. The reference has a lower and an upper bound.
-    async fn find_slow_clients(&mut self, since: u64) -> Result<(), Failure> {
+    pub(super) async fn find_slow_clients(&mut self, since: u64) -> Result<(), Failure> {
         for it in 0..self.clients.len() {
             let model = &self.reference.models[it];
             if !model.may_be_slow() {

@@ -170,12 +170,7 @@ impl Driver {
                 if let Some(it) = self.speaker(*slot) {
                     let calls: Vec<_> =
                         calls.iter().map(|(method, wants)| self.call(*method, *wants)).collect();
-                    let bytes = self.frames(it, &calls).concat();
-                    let (first, second) = bytes.split_at(bytes.len() * part / 100);
-                    self.clients[it].write(first).await;
-                    settle().await;
-                    self.clients[it].write(second).await;
-                    self.reference.calls(it, &calls);
+                    self.send_calls(it, &calls, *part).await?;
                 }
             }
             Operation::Ping(slot) => {
@@ -256,6 +251,28 @@ impl Driver {
 
     pub(super) fn call(&mut self, method: Method, wants_answer: bool) -> Call {
         Call { method, number: self.number(), wants_answer }
+    }
+
+    /// Sends calls in two writes. The first one has this part of the bytes, in per cent.
+    async fn send_calls(&mut self, it: usize, calls: &[Call], part: usize) -> Result<(), Failure> {
+        let frames = self.frames(it, calls);
+        let bytes = frames.concat();
+        let (first, second) = bytes.split_at(bytes.len() * part / 100);
+        let ends = frames.iter().scan(0, |end, frame| {
+            *end += frame.len();
+            Some(*end)
+        });
+        let (early, late) = calls.split_at(ends.take_while(|end| *end <= first.len()).count());
+        self.clients[it].write(first).await;
+        settle().await;
+        self.reference.calls(it, early);
+        // The first calls may end a client that does not read. The service then does not read the other calls.
+        self.find_slow_clients(self.reference.now).await?;
+        self.clients[it].write(second).await;
+        if self.reference.models[it].is_live() {
+            self.reference.calls(it, late);
+        }
+        Ok(())
     }
 
     pub(super) fn frames(&mut self, it: usize, calls: &[Call]) -> Vec<Bytes> {
