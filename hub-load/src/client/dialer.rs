@@ -1,9 +1,10 @@
 //! Negotiates and connects clients.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use futures_util::{StreamExt as _, stream};
 use http::Uri;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     Client,
@@ -86,9 +87,9 @@ impl Dialer {
         RestClient::new(connection_string, &hub).map(Some)
     }
 
-    /// Connects all clients, several at a time.
+    /// Connects all clients, several at a time, on all threads of the runtime.
     pub(crate) async fn connect_all(
-        &self,
+        self: &Arc<Self>,
         args: &LoadArgs,
         stats: &Stats,
         report: &mut Report,
@@ -97,15 +98,18 @@ impl Dialer {
         let progress = Progress::new(args);
         let began = Instant::now();
         let slow_clients = args.slow_clients();
-        let connecting = (0..args.clients).map(|index| async move {
-            let (began, is_slow) = (Instant::now(), index < slow_clients);
-            let connector = if is_slow { &self.slow } else { &self.connector };
-            self.connect(connector).await.map(|client| (client, is_slow, began.elapsed()))
+        let connecting = (0..args.clients).map(|index| {
+            let (dialer, is_slow) = (Arc::clone(self), index < slow_clients);
+            AbortOnDropHandle::new(tokio::spawn(async move {
+                let began = Instant::now();
+                let connector = if is_slow { &dialer.slow } else { &dialer.connector };
+                dialer.connect(connector).await.map(|client| (client, is_slow, began.elapsed()))
+            }))
         });
         let mut connecting = stream::iter(connecting).buffer_unordered(args.connects);
         let mut failed = None;
         while let Some(connected) = connecting.next().await {
-            match connected {
+            match connected.map_err(LoadError::protocol)? {
                 Ok((client, is_slow, took)) => {
                     histogram.record(took);
                     if is_slow { &mut all.slow } else { &mut all.reading }.push(client);

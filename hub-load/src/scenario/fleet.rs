@@ -41,7 +41,7 @@ impl<'a> Fleet<'a> {
         report: &mut Report,
     ) -> Result<Self, LoadError> {
         let args = &shared.args;
-        let dialer = Dialer::new(args)?;
+        let dialer = Arc::new(Dialer::new(args)?);
         let rest = dialer.rest_client(args).await?.ok_or_else(|| {
             let text = "this scenario requires the --connection-string of the service";
             LoadError::Arguments(text.to_owned())

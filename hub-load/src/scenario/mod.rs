@@ -72,7 +72,7 @@ pub(crate) async fn run(args: LoadArgs) -> Result<Report, LoadError> {
 impl Shared {
     /// Runs a scenario with continuous traffic.
     async fn stream(self: &Arc<Self>, report: &mut Report) -> Result<(), LoadError> {
-        let dialer = Dialer::new(&self.args)?;
+        let dialer = Arc::new(Dialer::new(&self.args)?);
         let clients = dialer.connect_all(&self.args, &self.stats, report).await?;
         let mut tasks = JoinSet::new();
         let window = self.start_clients(&dialer, clients, &mut tasks).await?;

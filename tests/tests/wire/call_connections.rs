@@ -93,7 +93,8 @@ impl Meet {
 struct Tap {
     address: SocketAddr,
     sent: Arc<Mutex<Vec<Vec<u8>>>>,
-    _tasks: JoinSet<()>,
+    links: Arc<Mutex<JoinSet<()>>>,
+    _accepting: JoinSet<()>,
 }
 
 impl Tap {
@@ -101,9 +102,10 @@ impl Tap {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let sent = Arc::<Mutex<Vec<Vec<u8>>>>::default();
-        let (all, mut tasks) = (Arc::clone(&sent), JoinSet::new());
-        tasks.spawn(async move {
-            let mut links = JoinSet::new();
+        let links = Arc::<Mutex<JoinSet<()>>>::default();
+        let (all, all_links, mut accepting) =
+            (Arc::clone(&sent), Arc::clone(&links), JoinSet::new());
+        accepting.spawn(async move {
             while let Ok((service, _)) = listener.accept().await {
                 let all = Arc::clone(&all);
                 let index = {
@@ -111,7 +113,7 @@ impl Tap {
                     all.push(Vec::new());
                     all.len() - 1
                 };
-                links.spawn(async move {
+                all_links.lock().unwrap().spawn(async move {
                     let app = TcpStream::connect(app).await.unwrap();
                     let (mut from_service, mut to_service) = service.into_split();
                     let (mut from_app, mut to_app) = app.into_split();
@@ -133,7 +135,13 @@ impl Tap {
                 });
             }
         });
-        Self { address, sent, _tasks: tasks }
+        Self { address, sent, links, _accepting: accepting }
+    }
+
+    /// Cuts all connections.
+    async fn cut(&self) {
+        let mut links = std::mem::take(&mut *self.links.lock().unwrap());
+        links.shutdown().await;
     }
 
     fn count(&self, text: &str) -> usize {
@@ -308,6 +316,23 @@ async fn errors_headers_and_large_calls_are_as_over_http() {
         assert_eq!(host["result"], apart.tap.address.to_string());
         assert_eq!(length, 100_000);
     }
+}
+
+/// As after a crash and a restart of the app.
+#[tokio::test]
+async fn calls_after_the_end_of_all_connections_run_as_requests() {
+    let apart = Apart::new(CLIENTS, |upstream| upstream).await;
+    let mut clients = apart.clients(CLIENTS).await;
+    apart.upgraded(&mut clients).await;
+
+    apart.tap.cut().await;
+    let requests = apart.tap.requests();
+    for _ in 0..20 {
+        apart.meet(&mut clients).await;
+    }
+
+    assert_eq!(apart.tap.requests(), requests + 20 * CLIENTS);
+    assert_eq!(apart.tap.connections(), 1);
 }
 
 #[tokio::test]
