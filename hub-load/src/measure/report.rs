@@ -22,6 +22,8 @@ pub struct Report {
     pub clients: usize,
     /// Number of clients that never read, included in `clients`.
     pub slow: usize,
+    /// Number of those clients whose connections were closed by the server before the end of the run.
+    pub slow_closed: u64,
     /// Measured time in seconds.
     pub seconds: f64,
     /// Payload length in bytes.
@@ -90,6 +92,7 @@ impl Report {
             protocol: args.protocol,
             clients: 0,
             slow: 0,
+            slow_closed: 0,
             seconds: 0.0,
             payload: args.payload,
             connects_per_second: 0.0,
@@ -130,6 +133,7 @@ impl fmt::Display for Report {
         row("clients", &grouped(self.clients as f64))?;
         if self.slow > 0 {
             row("slow clients", &grouped(self.slow as f64))?;
+            row("slow, closed", &grouped(self.slow_closed as f64))?;
         }
         row("seconds", &format!("{:.1}", self.seconds))?;
         row("connects/s", &grouped(self.connects_per_second))?;

@@ -20,6 +20,8 @@ pub(crate) struct Stats {
     latency: [Mutex<Histogram>; SHARDS],
     pub(crate) lost: AtomicU64,
     pub(crate) duplicated: AtomicU64,
+    /// Clients that never read and that the server has closed.
+    pub(crate) slow_closed: AtomicU64,
     errors: AtomicU64,
     texts: Mutex<Vec<String>>,
 }

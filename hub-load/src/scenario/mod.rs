@@ -65,6 +65,7 @@ pub(crate) async fn run(args: LoadArgs) -> Result<Report, LoadError> {
     }
     report.lost = shared.stats.lost.load(Ordering::Relaxed);
     report.duplicated = shared.stats.duplicated.load(Ordering::Relaxed);
+    report.slow_closed = shared.stats.slow_closed.load(Ordering::Relaxed);
     (report.errors, report.error_texts) = shared.stats.errors();
     Ok(report)
 }

@@ -1,14 +1,20 @@
 //! Clients that send pings and never read, with small receive buffers.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, atomic::Ordering},
+    time::Duration,
+};
 
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::Shared;
 use crate::client::{Client, PING_INTERVAL};
 
+/// Time to read what a closed connection still contains, at the end of the run.
+const END_TIMEOUT: Duration = Duration::from_secs(1);
+
 /// Stays connected until the run ends. The server is expected to close the connection, so a closed
-/// connection is not an error.
+/// connection is not an error. It is counted.
 pub(crate) async fn run(mut client: Client, shared: Arc<Shared>) {
     let mut ticks = interval(PING_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -25,5 +31,10 @@ pub(crate) async fn run(mut client: Client, shared: Arc<Shared>) {
         biased;
         () = shared.done.cancelled() => {}
         () = async { pinging.await; shared.done.cancelled().await } => {}
+    }
+    // The end of a connection comes behind the data that the client has not read.
+    let reading = async { while client.read(|_| {}).await.is_ok() {} };
+    if timeout(END_TIMEOUT, reading).await.is_ok() {
+        shared.stats.slow_closed.fetch_add(1, Ordering::Relaxed);
     }
 }

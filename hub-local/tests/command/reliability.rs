@@ -75,14 +75,16 @@ async fn in_a_broadcast_storm_clients_that_never_read_are_closed_and_memory_is_b
     let report = load(&service, options).await;
 
     assert_eq!((&report["clients"], &report["slow"]), (&20.into(), &4.into()));
+    assert_eq!(report["slowClosed"], 4);
     service.log.line("closed: slow client, its outbox was full").await;
     let log = service.log.text();
     assert_eq!(log.matches("closed: slow client").count(), 4, "{log}");
     assert_eq!(log.matches("cause=\"slow_client\"").count(), 4, "{log}");
-    // The bound in KiB is the sum of eight REST bodies, 20 connections, the log, and the part of
-    // the log that each of the four slow clients may retain. Usage may exceed each of the last two
-    // limits by one segment and one message.
-    assert_bounded(&service, base + 8 * 1024 + 20 * 16 + (1 + 4) * (1024 + 64 + 64));
+    // The bound in KiB is the sum of eight REST bodies, 20 connections, the log, the part of the
+    // log that each of the four slow clients may retain, and the events of the inspector. Usage may
+    // exceed the limits of the log and of each part by one segment and one message.
+    let (bodies, connections, log, inspector) = (8 * 1024, 20 * 16, 1024 + 64 + 64, 8 * 1024);
+    assert_bounded(&service, base + bodies + connections + (1 + 4) * log + inspector);
 }
 
 #[tokio::test]
