@@ -43,7 +43,8 @@ export class RowList {
   set(rows) {
     const anchor = this.atTop ? undefined : this.#pool[0]?.row;
     const before = this.#first;
-    this.#rows = rows;
+    // A copy, because the caller adds rows before the next call.
+    this.#rows = rows.slice();
     const now = anchor ? this.#indexOf(anchor) : -1;
     if (now >= 0 && now !== before) {
       this.#space.style.height = `${rows.length * this.#height}px`;

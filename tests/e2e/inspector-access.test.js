@@ -206,6 +206,8 @@ test("what is in view stays in view while lines arrive", async () => {
   await row(tab, "(30)").waitFor();
   const place = () => row(tab, "(30)").evaluate((element) => Math.round(element.getBoundingClientRect().top));
   const before = await place();
+  // The page gets events of the list at any time, also between a new line and its drawing.
+  await tab.locator("#list").evaluate((list) => setInterval(() => list.dispatchEvent(new Event("scroll")), 1));
 
   for (let count = 60; count < 70; count += 1) {
     await ada.invoke("line", count);

@@ -6,6 +6,7 @@
 //! messages are those of hyper.
 
 mod date;
+mod names;
 mod request;
 mod response;
 #[cfg(test)]
@@ -23,7 +24,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use http::{HeaderMap, Request, Response, response::Parts};
+use http::{Request, Response, response::Parts};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -74,8 +75,8 @@ where
     B: Body<Error: Into<BoxError>>,
     E: Into<BoxError>,
 {
-    // The bytes after the current request, and an empty map.
-    let (mut next, mut headers) = (Bytes::new(), HeaderMap::new());
+    // The bytes after the current request.
+    let mut next = Bytes::new();
     loop {
         if next.is_empty() {
             rules.head_timeout.wait();
@@ -85,7 +86,7 @@ where
             }
         }
         let bytes = take(&mut next);
-        let Some(plain) = request::parse(&bytes, take(&mut headers)) else {
+        let Some(plain) = request::parse(&bytes) else {
             return Ok(Ended::HandedOver { bytes, response: None });
         };
         rules.head_timeout.arrived();
@@ -124,8 +125,6 @@ where
         if is_last || rules.is_last.load(Ordering::Relaxed) {
             break;
         }
-        headers = head.headers;
-        headers.clear();
     }
     // An error means that the peer has closed the socket.
     let _ = poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await;
