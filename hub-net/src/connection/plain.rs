@@ -6,7 +6,6 @@
 //! messages are those of hyper.
 
 mod date;
-mod names;
 mod request;
 mod response;
 #[cfg(test)]
@@ -24,7 +23,7 @@ use std::{
 };
 
 use bytes::{Buf as _, Bytes};
-use http::{Request, Response, response::Parts};
+use http::{HeaderMap, Request, Response, response::Parts};
 use http_body::Body;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
@@ -75,8 +74,8 @@ where
     B: Body<Error: Into<BoxError>>,
     E: Into<BoxError>,
 {
-    // The bytes after the current request.
-    let mut next = Bytes::new();
+    // The bytes after the current request, and an empty map.
+    let (mut next, mut headers) = (Bytes::new(), HeaderMap::new());
     loop {
         if next.is_empty() {
             rules.head_timeout.wait();
@@ -86,7 +85,7 @@ where
             }
         }
         let bytes = take(&mut next);
-        let Some(plain) = request::parse(&bytes) else {
+        let Some(plain) = request::parse(&bytes, take(&mut headers)) else {
             return Ok(Ended::HandedOver { bytes, response: None });
         };
         rules.head_timeout.arrived();
@@ -125,6 +124,8 @@ where
         if is_last || rules.is_last.load(Ordering::Relaxed) {
             break;
         }
+        headers = head.headers;
+        headers.clear();
     }
     // An error means that the peer has closed the socket.
     let _ = poll_fn(|context| Pin::new(&mut *stream).poll_shutdown(context)).await;

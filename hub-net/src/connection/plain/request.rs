@@ -1,13 +1,23 @@
 //! Recognizes plain requests (RFC 9112).
 
-use std::mem::MaybeUninit;
+use std::{cell::RefCell, mem::MaybeUninit};
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version, header};
-use httparse::{Header, ParserConfig, Status};
+use httparse::{ParserConfig, Status};
 
-use super::names::{self, MAX_HEADERS};
 use crate::connection::ServedBody;
+
+/// hyper allows 100, and reads the requests with more than these.
+const MAX_HEADERS: usize = 64;
+/// Names up to this length are kept for the next request.
+const MAX_KEPT_NAME: usize = 64;
+
+thread_local! {
+    /// The names of the last requests on this thread in their spelling, by position. Most requests have the names of the
+    /// one before, and a name that is kept needs neither a look-up nor an allocation.
+    static NAMES: RefCell<Vec<(Box<[u8]>, HeaderName)>> = const { RefCell::new(Vec::new()) };
+}
 
 /// A request that has arrived as a whole.
 #[derive(Debug)]
@@ -20,11 +30,11 @@ pub(super) struct PlainRequest {
 }
 
 /// Reads the first request of these bytes. `None` if it is not plain: then hyper reads it from its first byte, and gives
-/// the response to an invalid one.
+/// the response to an invalid one. `headers` is an empty map, whose memory is used.
 ///
-/// A request is plain if it is complete, is a `POST`, `PUT` or `DELETE` of HTTP/1.1, has at most 64 headers, of which at most
-/// one is `content-length` and none is `transfer-encoding`, `expect` or `upgrade`.
-pub(super) fn parse(bytes: &Bytes) -> Option<PlainRequest> {
+/// A request is plain if it is complete, is a `POST`, `PUT` or `DELETE` of HTTP/1.1, has at most one `content-length` and
+/// no `transfer-encoding`, `expect` or `upgrade`.
+pub(super) fn parse(bytes: &Bytes, mut headers: HeaderMap) -> Option<PlainRequest> {
     // Most requests that are not plain are told by their first bytes.
     let method = method(bytes)?;
     let mut lines = [const { MaybeUninit::uninit() }; MAX_HEADERS];
@@ -36,57 +46,33 @@ pub(super) fn parse(bytes: &Bytes) -> Option<PlainRequest> {
         return None;
     }
     let uri = Uri::from_maybe_shared(bytes.slice_ref(head.path?.as_bytes())).ok()?;
-    let mut framing = Framing { body_length: None, keeps_alive: true };
-    let headers = headers(bytes, head.headers, &mut framing)?;
-    let length = head_length.checked_add(framing.body_length.unwrap_or(0))?;
+    headers.reserve(head.headers.len());
+    let (mut body_length, mut keeps_alive) = (None, true);
+    for (position, line) in head.headers.iter().enumerate() {
+        let name = name(position, line.name.as_bytes())?;
+        match name {
+            header::TRANSFER_ENCODING | header::EXPECT | header::UPGRADE => return None,
+            header::CONTENT_LENGTH => {
+                let declared = number(line.value)?;
+                if body_length.replace(declared).is_some() {
+                    return None;
+                }
+            }
+            header::CONNECTION if !line.value.is_ascii() => return None,
+            header::CONNECTION => keeps_alive &= !closes(line.value),
+            _ => {}
+        }
+        let value = HeaderValue::from_maybe_shared(bytes.slice_ref(line.value)).ok()?;
+        headers.append(name, value);
+    }
+    let length = head_length.checked_add(body_length.unwrap_or(0))?;
     let body = bytes.get(head_length..length)?;
     let mut request = Request::new(ServedBody::whole(bytes.slice_ref(body)));
     *request.method_mut() = method;
     *request.uri_mut() = uri;
     *request.version_mut() = Version::HTTP_11;
     *request.headers_mut() = headers;
-    Some(PlainRequest { request, length, keeps_alive: framing.keeps_alive })
-}
-
-/// What the headers of a request have about its end and that of the connection.
-struct Framing {
-    body_length: Option<usize>,
-    keeps_alive: bool,
-}
-
-impl Framing {
-    /// Reads a header. `None` if the request is not plain.
-    fn read(&mut self, name: &HeaderName, value: &[u8]) -> Option<()> {
-        match *name {
-            header::TRANSFER_ENCODING | header::EXPECT | header::UPGRADE => return None,
-            header::CONTENT_LENGTH if self.body_length.is_some() => return None,
-            header::CONTENT_LENGTH => self.body_length = Some(number(value)?),
-            header::CONNECTION if !value.is_ascii() => return None,
-            header::CONNECTION => self.keeps_alive &= !closes(value),
-            _ => {}
-        }
-        Some(())
-    }
-}
-
-fn headers(bytes: &Bytes, lines: &[Header<'_>], framing: &mut Framing) -> Option<HeaderMap> {
-    let value_of =
-        |line: &Header<'_>| HeaderValue::from_maybe_shared(bytes.slice_ref(line.value)).ok();
-    if let Some(mut headers) = names::map(lines.iter().map(|line| line.name.as_bytes())) {
-        for (name, value) in &mut headers {
-            let line = lines.get(names::position(value)?)?;
-            framing.read(name, line.value)?;
-            *value = value_of(line)?;
-        }
-        return Some(headers);
-    }
-    let mut headers = HeaderMap::with_capacity(lines.len());
-    for line in lines {
-        let name = HeaderName::from_bytes(line.name.as_bytes()).ok()?;
-        framing.read(&name, line.value)?;
-        headers.append(name, value_of(line)?);
-    }
-    Some(headers)
+    Some(PlainRequest { request, length, keeps_alive })
 }
 
 /// The method of the first line.
@@ -97,6 +83,26 @@ fn method(bytes: &[u8]) -> Option<Method> {
         [b'D', b'E', b'L', b'E', b'T', b'E', b' ', ..] => Some(Method::DELETE),
         _ => None,
     }
+}
+
+fn name(position: usize, text: &[u8]) -> Option<HeaderName> {
+    NAMES.with_borrow_mut(|names| {
+        let kept = names.get_mut(position);
+        if let Some((spelling, name)) = &kept
+            && **spelling == *text
+        {
+            return Some(name.clone());
+        }
+        let name = HeaderName::from_bytes(text).ok()?;
+        if text.len() <= MAX_KEPT_NAME {
+            let keep = (text.into(), name.clone());
+            match kept {
+                Some(kept) => *kept = keep,
+                None => names.push(keep),
+            }
+        }
+        Some(name)
+    })
 }
 
 /// `1*DIGIT` (RFC 9110 §8.6).

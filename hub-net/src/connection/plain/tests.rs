@@ -266,7 +266,8 @@ async fn a_request_may_arrive_in_any_pieces() {
 
 #[test]
 fn only_whole_requests_of_the_usual_form_are_plain() {
-    let read = |text: &str| request::parse(&Bytes::copy_from_slice(text.as_bytes()));
+    let read =
+        |text: &str| request::parse(&Bytes::copy_from_slice(text.as_bytes()), HeaderMap::new());
 
     let plain = read(&(PLAIN.to_owned() + "POST")).unwrap();
     assert_eq!((plain.length, plain.keeps_alive), (PLAIN.len(), true));
@@ -288,7 +289,7 @@ fn names_of_earlier_requests_are_not_mixed_up() {
         let [one, two] = names;
         let text = format!("POST / HTTP/1.1\r\n{one}: 1\r\n{two}: 2\r\n\r\n");
 
-        let read = request::parse(&Bytes::from(text)).unwrap().request;
+        let read = request::parse(&Bytes::from(text), HeaderMap::new()).unwrap().request;
 
         assert_eq!(read.headers().len(), 2);
         assert_eq!([&read.headers()[one], &read.headers()[two]], ["1", "2"]);
