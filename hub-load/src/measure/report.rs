@@ -22,7 +22,7 @@ pub struct Report {
     pub clients: usize,
     /// Number of clients that never read, included in `clients`.
     pub slow: usize,
-    /// Number of those clients whose connections were closed by the server before the end of the run.
+    /// Number of those clients that found their connection closed by the server when they read it at the end of the run.
     pub slow_closed: u64,
     /// Measured time in seconds.
     pub seconds: f64,
@@ -133,7 +133,7 @@ impl fmt::Display for Report {
         row("clients", &grouped(self.clients as f64))?;
         if self.slow > 0 {
             row("slow clients", &grouped(self.slow as f64))?;
-            row("slow, closed", &grouped(self.slow_closed as f64))?;
+            row("slow closed", &grouped(self.slow_closed as f64))?;
         }
         row("seconds", &format!("{:.1}", self.seconds))?;
         row("connects/s", &grouped(self.connects_per_second))?;

@@ -10,8 +10,10 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::Shared;
 use crate::client::{Client, PING_INTERVAL};
 
-/// Time to read what a closed connection still contains, at the end of the run.
-const END_TIMEOUT: Duration = Duration::from_secs(1);
+/// Time without data after which a connection counts as open, at the end of the run.
+const OPEN_AFTER: Duration = Duration::from_secs(1);
+/// Maximum time to read what a closed connection still contains.
+const MAX_READING: Duration = Duration::from_secs(30);
 
 /// Stays connected until the run ends. The server is expected to close the connection, so a closed
 /// connection is not an error. It is counted.
@@ -33,8 +35,13 @@ pub(crate) async fn run(mut client: Client, shared: Arc<Shared>) {
         () = async { pinging.await; shared.done.cancelled().await } => {}
     }
     // The end of a connection comes behind the data that the client has not read.
-    let reading = async { while client.read(|_| {}).await.is_ok() {} };
-    if timeout(END_TIMEOUT, reading).await.is_ok() {
-        shared.stats.slow_closed.fetch_add(1, Ordering::Relaxed);
-    }
+    let reading = async {
+        while let Ok(read) = timeout(OPEN_AFTER, client.read(|_| {})).await {
+            if read.is_err() {
+                shared.stats.slow_closed.fetch_add(1, Ordering::Relaxed);
+                break;
+            }
+        }
+    };
+    let _ = timeout(MAX_READING, reading).await;
 }

@@ -117,7 +117,7 @@ impl CallConnection {
         let mut reading = pin!(self.read(reader, Pin::new(&mut read_half)));
         let mut writing = pin!(async {
             let check = |socket: &WriteHalf<'_>| is_open(socket.as_ref());
-            // The runtime reads sockets before: clients may send further calls.
+            // With `yield_now`, the runtime polls sockets first: clients may have sent further calls.
             Err(write_frames(&self.0, &mut write_half, yield_now, check, || {}).await.into())
         });
         tokio::select! {

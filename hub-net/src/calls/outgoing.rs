@@ -72,8 +72,8 @@ pub(super) trait HasOutgoing {
     fn outgoing(&mut self) -> &mut Outgoing;
 }
 
-/// Writes frames until an error. `others` lets tasks that are ready run before each batch, so that their frames are part of the
-/// same write. `check` runs then: an error means that nothing of the batch is written. `wrote` runs after each write.
+/// Writes frames until an error. `others` yields before each batch, so that frames of tasks that are ready can be part of the same
+/// write. `check` runs after it: an error means that nothing of the batch is written. `wrote` runs after each write.
 pub(super) async fn write_frames<S: HasOutgoing, W: AsyncWrite + Unpin>(
     state: &Mutex<S>,
     socket: &mut W,
@@ -124,8 +124,9 @@ pub(super) async fn write_frames<S: HasOutgoing, W: AsyncWrite + Unpin>(
     }
 }
 
-/// Like `yield_now`, which keeps the task on its thread of the runtime until the thread has no other task. This task can continue
-/// on another thread, also if one of the other tasks occupies the thread. It may continue before sockets are read.
+/// Wakes the task at once. `yield_now` of tokio wakes it only when its thread has no other task, or polls for events. So
+/// another thread of the runtime can continue this task while another task occupies the thread. It may continue before sockets
+/// are read.
 #[cfg(feature = "server")]
 pub(super) async fn yield_to_any_thread() {
     let mut has_waited = false;

@@ -64,7 +64,7 @@ where
     });
     let mut writing = pin!(async {
         let wrote = || calls.0.lock().paused.take().into_iter().for_each(Waker::wake);
-        // A call may occupy its thread.
+        // Not `yield_now`: a call may occupy this thread, and the responses of the others must not wait for it.
         let others = yield_to_any_thread;
         let error = write_frames(&calls.0, &mut write_half, others, |_| Ok(()), wrote).await;
         Err(CallsError::Socket(error))

@@ -253,7 +253,7 @@ impl Driver {
         Call { method, number: self.number(), wants_answer }
     }
 
-    /// Sends calls in two writes. The first one has this part of the bytes, in per cent.
+    /// Sends calls in two writes. `part` is the percentage of the bytes in the first one.
     async fn send_calls(&mut self, it: usize, calls: &[Call], part: usize) -> Result<(), Failure> {
         let frames = self.frames(it, calls);
         let bytes = frames.concat();
