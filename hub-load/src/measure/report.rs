@@ -22,7 +22,8 @@ pub struct Report {
     pub clients: usize,
     /// Number of clients that never read, included in `clients`.
     pub slow: usize,
-    /// Number of those clients that found their connection closed by the server when they read it at the end of the run.
+    /// Number of those clients whose connection the server had closed. The connections are read at the end of the run,
+    /// for at most 30 s each.
     pub slow_closed: u64,
     /// Measured time in seconds.
     pub seconds: f64,

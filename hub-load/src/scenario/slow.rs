@@ -1,4 +1,4 @@
-//! Clients that send pings and never read, with small receive buffers.
+//! Clients that send pings and do not read before the end of the run, with small receive buffers.
 
 use std::{
     sync::{Arc, atomic::Ordering},
@@ -15,8 +15,8 @@ const OPEN_AFTER: Duration = Duration::from_secs(1);
 /// Maximum time to read what a closed connection still contains.
 const MAX_READING: Duration = Duration::from_secs(30);
 
-/// Stays connected until the run ends. The server is expected to close the connection, so a closed
-/// connection is not an error. It is counted.
+/// Stays connected until the run ends, then reads until the end of the connection. The server is
+/// expected to close the connection, so a closed connection is not an error. It is counted.
 pub(crate) async fn run(mut client: Client, shared: Arc<Shared>) {
     let mut ticks = interval(PING_INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -34,7 +34,7 @@ pub(crate) async fn run(mut client: Client, shared: Arc<Shared>) {
         () = shared.done.cancelled() => {}
         () = async { pinging.await; shared.done.cancelled().await } => {}
     }
-    // The end of a connection comes behind the data that the client has not read.
+    // The end of a connection comes after the data that the client has not read.
     let reading = async {
         while let Ok(read) = timeout(OPEN_AFTER, client.read(|_| {})).await {
             if read.is_err() {

@@ -125,8 +125,8 @@ pub(super) async fn write_frames<S: HasOutgoing, W: AsyncWrite + Unpin>(
 }
 
 /// Wakes the task at once. `yield_now` of tokio wakes it only when its thread has no other task, or polls for events. So
-/// another thread of the runtime can continue this task while another task occupies the thread. It may continue before sockets
-/// are read.
+/// another thread of the runtime can continue this task while another task occupies the thread. The task may continue before
+/// sockets are read.
 #[cfg(feature = "server")]
 pub(super) async fn yield_to_any_thread() {
     let mut has_waited = false;

@@ -215,8 +215,8 @@ async fn a_call_that_waits_for_another_one_of_the_connection_ends() {
     assert!(waited.is_ok() && woke.is_ok());
 }
 
-/// The first call occupies its thread until the responses of the others have arrived. The app has a runtime of its own, so the
-/// service sends all calls in one write.
+/// The first call occupies its thread until the responses of the others have arrived. The runtime of the
+/// service has one thread, so all calls are one write. The app has a runtime of its own with three threads.
 #[tokio::test]
 async fn a_call_that_occupies_its_thread_does_not_delay_the_others() {
     let (one, other) = sockets().await;
