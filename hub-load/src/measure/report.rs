@@ -20,7 +20,7 @@ pub struct Report {
     pub protocol: LoadProtocol,
     /// Number of connected clients.
     pub clients: usize,
-    /// Number of clients that never read, included in `clients`.
+    /// Number of clients that do not read before the end of the run, included in `clients`.
     pub slow: usize,
     /// Number of those clients whose connection the server had closed. The connections are read at the end of the run,
     /// for at most 30 s each.

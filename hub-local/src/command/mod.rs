@@ -123,16 +123,14 @@ fn usage_error(mut matches: &ArgMatches, text: String) -> clap::Error {
 
 /// Parses the arguments of the process and runs the command.
 pub(crate) fn run() -> ExitCode {
-    let arguments = with_command(std::env::args_os().collect());
-    if arguments.get(1).is_some_and(|command| command == "start") {
-        // Before the arguments are parsed, so that they are parsed once.
-        allocator::restart_with_settings();
-    }
-    let matches = Cli::command().get_matches_from(arguments);
+    let matches = Cli::command().get_matches_from(with_command(std::env::args_os().collect()));
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     let done = match cli.command {
         Command::New(arguments) => new::run(&arguments),
-        Command::Start(arguments) => start::run(*arguments),
+        Command::Start(arguments) => {
+            allocator::restart_with_settings();
+            start::run(*arguments)
+        }
         Command::Upstream(command) => upstream::run(&command),
         Command::Inspect(arguments) => inspect::run(&arguments),
         Command::Health(arguments) => health::run(&arguments),

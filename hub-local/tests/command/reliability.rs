@@ -88,6 +88,15 @@ async fn in_a_broadcast_storm_clients_that_never_read_are_closed_and_memory_is_b
 }
 
 #[tokio::test]
+async fn clients_that_never_read_and_stay_connected_are_not_counted_as_closed() {
+    let service = Running::start(&[]).await;
+
+    let report = load(&service, "broadcast --clients 4 --slow 50 --rate 10 --seconds 1").await;
+
+    assert_eq!((&report["slow"], &report["slowClosed"]), (&2.into(), &0.into()));
+}
+
+#[tokio::test]
 async fn clients_that_all_lose_their_sockets_reconnect_and_get_every_message() {
     let service = Running::start(&[]).await;
 
